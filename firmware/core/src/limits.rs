@@ -1,0 +1,127 @@
+//! Every bound of the product in one place, each with its reason.
+//!
+//! Units come last in the names: `_s` seconds, `_ms` milliseconds, `_bytes` bytes.
+
+// What one request may hold.
+
+/// Largest request body. An order of [`LINES_PER_ORDER`] lines with notes fits; a till never sends more.
+pub const BODY_BYTES: usize = 256 * 1024;
+/// Lines of one order. The largest catering orders seen have about 200.
+pub const LINES_PER_ORDER: usize = 500;
+/// Modifiers of one line: a pizza with everything has about 20.
+pub const MODIFIERS_PER_LINE: usize = 50;
+/// Payments applied to one order: a table of twenty, each splitting once.
+pub const TENDERS_PER_ORDER: usize = 50;
+/// Changes of one order. It is read by replaying them, so this bounds the time of every later change.
+pub const VERSIONS_PER_ORDER: u32 = 1_000;
+/// A quantity on a line, in thousandths: 100 000 pieces.
+pub const QUANTITY_MAX_THOUSANDTHS: i64 = 100_000_000;
+/// A single price, in minor units: a million million, far above any sale in any currency.
+pub const PRICE_MAX_MINOR: i64 = 1_000_000_000_000;
+/// Length of an idempotency key, as the IETF draft's implementations allow.
+pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
+
+// What a terminal is told to hold itself to (L14).
+
+/// Requests a terminal may hold back while it cannot reach the box.
+pub const TERMINAL_BACKLOG: u32 = 100;
+/// Held-back requests a terminal may replay at once.
+pub const TERMINAL_REPLAYS: u32 = 5;
+
+// Terminals.
+
+/// Paired devices. A large store has about 60; the table is held in memory.
+pub const DEVICES: usize = 500;
+/// Requests per second one device may keep up. A person taps at most a few times a second.
+pub const DEVICE_RATE_PER_S: u32 = 50;
+/// Requests one device may send at once after a pause: a full backlog and its follow-ups.
+pub const DEVICE_BURST: u32 = 200;
+/// Wrong pairing attempts of one address before it has to wait.
+pub const PAIRING_BURST: u32 = 5;
+/// Then one attempt in so many seconds: 130 bits stay out of reach for ever.
+pub const PAIRING_EVERY_S: u32 = 12;
+/// Addresses whose wrong attempts are remembered; the longest quiet one is forgotten first.
+pub const THROTTLED_ADDRESSES: usize = 1_024;
+/// How long the nonce of a ping may be used for pairing.
+pub const NONCE_LIFE_S: u64 = 120;
+/// Used nonces remembered until they expire. Beyond this, pairing waits.
+pub const NONCES_USED: usize = 1_024;
+
+// Connections.
+
+/// Connections at once: 60 terminals with a handful each, and room for a reconnect storm.
+pub const CONNECTIONS: usize = 512;
+/// TLS handshake, from the first byte: slow radios need two seconds at most.
+pub const HANDSHAKE_S: u64 = 10;
+/// Request line and headers, and the idle time of a kept connection.
+pub const HEADERS_S: u64 = 60;
+/// Request body.
+pub const BODY_S: u64 = 15;
+/// A client that takes no byte of an answer for so long is dropped.
+pub const WRITE_STALL_S: u64 = 20;
+/// HTTP/2 streams of one connection: a browser opens about a hundred.
+pub const STREAMS_PER_CONNECTION: u32 = 64;
+/// How long a graceful stop waits for requests that are under way.
+pub const DRAIN_S: u64 = 10;
+
+// The write path.
+
+/// Commands waiting for the committer. At 30 000 a second this is a seventh of a second.
+pub const COMMIT_QUEUE: usize = 4_096;
+/// Commands of one transaction: enough that a sync is shared widely, few enough that a batch stays short.
+pub const BATCH_COMMANDS: usize = 512;
+/// Longest the committer waits for commands that are on their way, in microseconds.
+pub const BATCH_WAIT_US: u64 = 400;
+/// Longest a request waits for its commit before it is told to come back (its key still protects it).
+pub const COMMIT_WAIT_S: u64 = 20;
+/// What a busy or full box asks a client to wait, in seconds.
+pub const RETRY_AFTER_S: u32 = 2;
+/// Pages the store keeps in memory. Small, so that a Pi with 1 GB has room for everything else.
+pub const STORE_CACHE_BYTES: usize = 8 * 1024 * 1024;
+/// Free space below which nothing is written: enough for journal, updates and a clean recovery.
+pub const DISK_RESERVE_BYTES: u64 = 16 * 1024 * 1024;
+/// A file kept to be deleted when the disk is full all the same, so that the store can always be opened again.
+pub const BALLAST_BYTES: u64 = 4 * 1024 * 1024;
+
+// Events and lists.
+
+/// Events kept for readers that were away: a busy day of a large store.
+pub const EVENTS_KEPT: u64 = 50_000;
+/// Events removed in one transaction, so that no sale waits for tidying up.
+pub const EVENTS_PRUNED_AT_ONCE: u64 = 256;
+/// Events in one answer.
+pub const EVENTS_PER_ANSWER: usize = 500;
+/// Longest wait of a poll: below the 60 s at which proxies and radios cut idle connections.
+pub const POLL_WAIT_S: u64 = 30;
+/// A comment is sent on a quiet event stream so often, so that both sides notice a dead connection.
+pub const STREAM_PING_S: u64 = 15;
+/// Event streams at once.
+pub const STREAMS: usize = 500;
+/// Orders in one answer.
+pub const ORDERS_PER_ANSWER: usize = 500;
+/// Orders in one answer when the terminal does not say.
+pub const ORDERS_PER_ANSWER_DEFAULT: usize = 100;
+/// Rows looked at for one answer that filters: beyond it the answer ends early with a cursor to go on from.
+pub const ROWS_PER_ANSWER: usize = 5_000;
+/// Refused writes kept for a manager; the oldest go first.
+pub const REFUSED_WRITES: u64 = 10_000;
+/// How much of a refused request is kept.
+pub const REFUSED_BODY_BYTES: usize = 8 * 1024;
+/// Unreadable rows set aside; beyond this they are only counted.
+pub const QUARANTINED_ROWS: u64 = 1_000;
+
+// Supervision.
+
+/// What the service manager allows between two signs of life.
+pub const WATCHDOG_S: u64 = 45;
+/// How long a critical task may stay silent.
+pub const CHECK_IN_S: u64 = 15;
+/// How often the disk is asked to sync a small file.
+pub const PROBE_EVERY_S: u64 = 10;
+/// A probe slower than this means the disk hangs; a slow disk is an alert before it is a restart.
+pub const PROBE_S: u64 = 30;
+
+const _: () = assert!(BATCH_COMMANDS <= COMMIT_QUEUE, "a batch must fit in the queue");
+const _: () = assert!(EVENTS_PRUNED_AT_ONCE < EVENTS_KEPT, "pruning must leave events to read");
+const _: () = assert!(CHECK_IN_S < WATCHDOG_S && PROBE_S < WATCHDOG_S, "a hang must show before init acts");
+const _: () = assert!(TERMINAL_BACKLOG <= DEVICE_BURST, "a till must be able to replay its whole backlog");
