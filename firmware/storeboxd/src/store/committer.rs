@@ -1,0 +1,180 @@
+//! The one thread that writes.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use storebox_core::command::Request;
+use storebox_core::limits::{BALLAST_BYTES, BATCH_COMMANDS, DISK_RESERVE_BYTES};
+use storebox_core::settings::Settings;
+use tokio::sync::{oneshot, watch};
+
+use super::error::{StoreError, SubmitError};
+use super::gather::Gather;
+use super::ledger::{Answer, Ledger};
+use super::medium::Failure;
+use super::tables::Counters;
+use super::{Shared, opened};
+
+/// How often an idle committer shows that it is alive, and looks whether a full disk has room again.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// A command on its way, and where its answer goes.
+pub(super) struct Submission {
+    pub(super) request: Request,
+    pub(super) reply: oneshot::Sender<Result<Answer, SubmitError>>,
+}
+
+/// The writer's side of the store.
+pub(super) struct Committer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) queue: Receiver<Submission>,
+    pub(super) committed: watch::Sender<u64>,
+    pub(super) settings: Settings,
+    pub(super) counters: Counters,
+    pub(super) gather: Gather,
+}
+
+/// Ends the process if the writer panics: half a thought must not be followed by another.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+impl Committer {
+    /// Works until every sender is gone.
+    ///
+    /// # Errors
+    /// A fault that only a new process can get over: the kernel's cache may hold what the disk does not.
+    pub(super) fn run(mut self) -> Result<(), StoreError> {
+        let _guard = AbortOnPanic;
+        let result = self.serve();
+        self.shared.stop(result.is_err());
+        result
+    }
+
+    fn serve(&mut self) -> Result<(), StoreError> {
+        loop {
+            self.shared.check_in();
+            let batch = match self.queue.recv_timeout(IDLE) {
+                Ok(first) => self.gather(first),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.shared.look_for_room();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            self.carry_out(batch)?;
+        }
+    }
+
+    fn gather(&self, first: Submission) -> Vec<Submission> {
+        let mut batch = vec![first];
+        batch.extend(self.queue.try_iter().take(BATCH_COMMANDS - 1));
+        let expected = self.gather.expected(self.shared.under_way.load(Ordering::Relaxed));
+        let deadline = self.shared.clock.monotonic() + self.gather.patience();
+        while batch.len() < expected {
+            let left = deadline.saturating_sub(self.shared.clock.monotonic());
+            match self.queue.recv_timeout(left) {
+                Ok(next) => batch.push(next),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        batch
+    }
+
+    /// Commits a batch and answers it, or answers that nothing of it was written.
+    fn carry_out(&mut self, batch: Vec<Submission>) -> Result<(), StoreError> {
+        if !self.shared.look_for_room() {
+            refuse(batch, SubmitError::Full);
+            return Ok(());
+        }
+        let started = self.shared.clock.monotonic();
+        match self.commit(&batch) {
+            Ok(answers) => {
+                let took = self.shared.clock.monotonic().saturating_sub(started);
+                self.gather.learn(batch.len(), took);
+                self.shared.note_commit(batch.len(), took);
+                // Published in commit order, and only now.
+                self.committed.send_if_modified(|last| {
+                    std::mem::replace(last, self.counters.last_event) != self.counters.last_event
+                });
+                for (submission, answer) in batch.into_iter().zip(answers) {
+                    // Whoever hung up has its answer waiting under its key.
+                    let _gone = submission.reply.send(Ok(answer));
+                }
+                Ok(())
+            }
+            Err(error) => self.recover(error, batch),
+        }
+    }
+
+    fn commit(&mut self, batch: &[Submission]) -> Result<Vec<Answer>, StoreError> {
+        let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner);
+        let mut transaction = opened(&database)?.begin_write()?;
+        // Recovery after power loss is instant and survives a second crash; it costs a second sync.
+        transaction.set_quick_repair(true);
+        let mut ledger = Ledger::open(&transaction, self.settings.clone(), self.counters)?;
+        let wall = self.shared.clock.wall();
+        let answers: Vec<Answer> =
+            batch.iter().map(|submission| ledger.apply(&submission.request, wall)).collect::<Result<_, _>>()?;
+        match ledger.finish()? {
+            Some((settings, counters)) => {
+                transaction.commit()?;
+                self.settings = settings;
+                self.counters = counters;
+            }
+            // Replays and refusals only: everything they say was durable before.
+            None => transaction.abort()?,
+        }
+        Ok(answers)
+    }
+
+    /// A full disk is got over here; anything else is left to a new process.
+    fn recover(&mut self, error: StoreError, batch: Vec<Submission>) -> Result<(), StoreError> {
+        if self.shared.meter.failure() != Some(Failure::Full) {
+            refuse(batch, SubmitError::Stopped);
+            return Err(error);
+        }
+        log::warn!("the disk is full; nothing more is written until there is room: {error}");
+        self.shared.full.store(true, Ordering::Release);
+        refuse(batch, SubmitError::Full);
+        let (settings, counters) = self.shared.reopen()?;
+        self.settings = settings.unwrap_or_else(|| self.settings.clone());
+        self.counters = counters;
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Whether there is room to write. Below the reserve there is none, and there is again only when the reserve
+    /// and the ballast both fit.
+    fn look_for_room(&self) -> bool {
+        let was_full = self.full.load(Ordering::Acquire);
+        let needed = if was_full { DISK_RESERVE_BYTES + BALLAST_BYTES } else { DISK_RESERVE_BYTES };
+        // A medium that does not say how full it is shows it by failing.
+        let is_full = self.medium.free_bytes().is_ok_and(|free| free < needed);
+        if is_full != was_full {
+            self.full.store(is_full, Ordering::Release);
+            if is_full {
+                log::error!("the disk is nearly full: nothing is written until there is room again");
+            } else {
+                log::info!("the disk has room again");
+                self.medium.restore_ballast();
+            }
+        }
+        !is_full
+    }
+}
+
+fn refuse(batch: Vec<Submission>, error: SubmitError) {
+    for submission in batch {
+        let _gone = submission.reply.send(Err(error));
+    }
+}

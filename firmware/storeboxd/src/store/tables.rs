@@ -1,0 +1,125 @@
+//! The tables of the store and the version of their layout.
+
+use redb::{ReadTransaction, Table, TableDefinition, TableError, WriteTransaction};
+use serde::{Deserialize, Serialize};
+use storebox_core::id::StoreId;
+use storebox_core::record::{Record, RecordError, v1};
+use storebox_core::time::{Hlc, Timestamp};
+
+/// An order's history: (order, version) → `Recorded`. Append-only.
+pub type OrderChanges<'a> = Table<'a, ([u8; 16], u32), &'static [u8]>;
+
+pub(super) const ORDER_CHANGES: TableDefinition<'_, ([u8; 16], u32), &[u8]> = TableDefinition::new("order_changes");
+/// Orders that can still change. Everything else about them is in their history.
+pub(super) const OPEN_ORDERS: TableDefinition<'_, [u8; 16], ()> = TableDefinition::new("open_orders");
+/// A terminal's own name for an order → order.
+pub(super) const CLIENT_IDS: TableDefinition<'_, &str, [u8; 16]> = TableDefinition::new("client_ids");
+/// The log: number → `Event`. The oldest are removed.
+pub(super) const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
+/// (lane, number of the event) → `OutboxEntry`.
+pub(super) const OUTBOX: TableDefinition<'_, (u8, u64), &[u8]> = TableDefinition::new("outbox");
+/// Idempotency key and scope → `Remembered`.
+pub(super) const REQUESTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("requests");
+/// Conflict → `RefusedWrite`.
+pub(super) const REFUSED: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("refused_writes");
+/// Device → `Device`.
+pub(super) const DEVICES: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("devices");
+/// Order → `Quarantined`.
+pub(super) const QUARANTINE: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("quarantine");
+/// Single records by name: see the `META_` constants.
+pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+
+pub(super) const META_SCHEMA: &str = "schema";
+pub(super) const META_IDENTITY: &str = "identity";
+pub(super) const META_COUNTERS: &str = "counters";
+pub(super) const META_SETTINGS: &str = "settings";
+pub(super) const META_CONNECTIVITY: &str = "connectivity";
+
+/// The layout this program writes. A store with a higher number is not opened.
+pub const SCHEMA: u32 = 1;
+
+/// Steps from each older layout to the next: `MIGRATIONS[0]` makes layout 2 out of layout 1. A step that renames
+/// or drops anything the previous release reads must wait for the release after it.
+pub(super) const MIGRATIONS: [fn(&WriteTransaction) -> Result<(), super::StoreError>; 0] = [];
+const _: () = assert!(MIGRATIONS.len() + 1 == SCHEMA as usize, "every layout needs a step that leads to it");
+
+/// Who this store is. Made once, with the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Names the store until the cloud does.
+    pub store: StoreId,
+    /// Names this file's log: cursors of another box or of a restored file are told apart by it.
+    pub log: u32,
+    /// When the file was made.
+    pub made_at: Timestamp,
+}
+
+impl Record for Identity {
+    const VERSION: u8 = 1;
+
+    fn from_version(version: u8, body: &[u8]) -> Result<Self, RecordError> {
+        v1(version, body)
+    }
+}
+
+/// What the next change continues from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counters {
+    /// Number of the last event; the first is 1.
+    pub(super) last_event: u64,
+    /// Serial of the last order number given out.
+    pub(super) last_serial: u32,
+    /// Last reading of the clock that orders everything.
+    pub(super) clock: Hlc,
+}
+
+impl Record for Counters {
+    const VERSION: u8 = 1;
+
+    fn from_version(version: u8, body: &[u8]) -> Result<Self, RecordError> {
+        v1(version, body)
+    }
+}
+
+/// A record that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Quarantined {
+    /// When it was noticed.
+    pub(super) at: Timestamp,
+    /// What is wrong with it.
+    pub(super) reason: String,
+}
+
+impl Record for Quarantined {
+    const VERSION: u8 = 1;
+
+    fn from_version(version: u8, body: &[u8]) -> Result<Self, RecordError> {
+        v1(version, body)
+    }
+}
+
+/// Makes every table, so that readers never meet a store without them.
+pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError> {
+    transaction.open_table(ORDER_CHANGES)?;
+    transaction.open_table(OPEN_ORDERS)?;
+    transaction.open_table(CLIENT_IDS)?;
+    transaction.open_table(EVENTS)?;
+    transaction.open_table(OUTBOX)?;
+    transaction.open_table(REQUESTS)?;
+    transaction.open_table(REFUSED)?;
+    transaction.open_table(DEVICES)?;
+    transaction.open_table(QUARANTINE)?;
+    transaction.open_table(META)?;
+    Ok(())
+}
+
+/// Reads the layout's number; `None` if the file holds no store of ours.
+pub(super) fn schema_of(transaction: &ReadTransaction) -> Result<Option<u32>, super::StoreError> {
+    let table = match transaction.open_table(META) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_) | TableError::TableTypeMismatch { .. }) => return Ok(None),
+        Err(other) => return Err(other.into()),
+    };
+    let schema = table.get(META_SCHEMA)?;
+    Ok(schema.and_then(|bytes| Some(u32::from_le_bytes(bytes.value().try_into().ok()?))))
+}
