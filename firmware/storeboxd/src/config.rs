@@ -1,0 +1,301 @@
+//! The configuration file: read into types that cannot be wrong, before anything is bound or written.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+use storebox_core::limits::{DEVICE_BURST, DEVICE_RATE_PER_S};
+use storebox_core::money::{Currency, TaxRule};
+use storebox_core::settings::{Connectivity, Mode, Settings};
+use storebox_core::text::Name;
+use storebox_core::throttle::Rate;
+
+/// Everything the owner can say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `[store]`
+    pub store: StoreConfig,
+    /// `[lan]`
+    #[serde(default)]
+    pub lan: LanConfig,
+    /// `[cloud]`
+    #[serde(default)]
+    pub cloud: CloudConfig,
+}
+
+/// `[store]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreConfig {
+    /// Where everything the box keeps is kept.
+    pub state_dir: PathBuf,
+    /// What the store is called.
+    #[serde(default = "default_name")]
+    name: Name,
+    /// ISO 4217 code.
+    #[serde(default = "default_currency", deserialize_with = "currency")]
+    currency: Currency,
+    /// IANA time zone.
+    #[serde(default = "default_timezone", deserialize_with = "timezone")]
+    timezone: Name,
+    /// Prefix of the order numbers.
+    #[serde(default = "default_register", deserialize_with = "register")]
+    register: Name,
+    /// Tax on everything sold.
+    #[serde(default)]
+    tax: TaxConfig,
+}
+
+/// `tax = { percent = 8.875, included = false }`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TaxConfig {
+    #[serde(default, deserialize_with = "percent")]
+    percent: u32,
+    #[serde(default)]
+    included: bool,
+}
+
+/// `[lan]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LanConfig {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Where the pairing secret is kept; made when absent.
+    pub shared_secret_file: Option<PathBuf>,
+    /// The box's part among the boxes of the store.
+    pub mode: Mode,
+    rate_per_device_s: u32,
+    rate_burst: u32,
+}
+
+impl Default for LanConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8443)),
+            shared_secret_file: None,
+            mode: Mode::default(),
+            rate_per_device_s: DEVICE_RATE_PER_S,
+            rate_burst: DEVICE_BURST,
+        }
+    }
+}
+
+/// `[cloud]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloudConfig {
+    /// Where the cloud is. Absent: the box is complete without one.
+    pub url: Option<String>,
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file and, for its contents, line and key. Nothing was written.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Wrong { path: path.to_owned(), error: Box::new(error) })
+    }
+
+    /// What a run without a file uses: everything in `state_dir`, reachable from this machine only.
+    pub fn desk(state_dir: PathBuf) -> Self {
+        Self {
+            store: StoreConfig {
+                state_dir,
+                name: default_name(),
+                currency: default_currency(),
+                timezone: default_timezone(),
+                register: default_register(),
+                tax: TaxConfig::default(),
+            },
+            lan: LanConfig::default(),
+            cloud: CloudConfig::default(),
+        }
+    }
+
+    /// What the store's records depend on.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            name: self.store.name.clone(),
+            currency: self.store.currency,
+            timezone: self.store.timezone.clone(),
+            register: self.store.register.clone(),
+            tax_rule: TaxRule { rate_ppm: self.store.tax.percent, included: self.store.tax.included },
+        }
+    }
+
+    /// How the box stands with the cloud before it has tried to reach one.
+    pub fn connectivity(&self) -> Connectivity {
+        match &self.cloud.url {
+            Some(_) => Connectivity::Offline,
+            None => Connectivity::LocalOnly,
+        }
+    }
+
+    /// The folder of everything about the LAN: keys, certificates, address.
+    pub fn lan_dir(&self) -> PathBuf {
+        self.store.state_dir.join("lan")
+    }
+
+    /// The pairing secret's file.
+    pub fn secret_file(&self) -> PathBuf {
+        self.lan.shared_secret_file.clone().unwrap_or_else(|| self.lan_dir().join("secret"))
+    }
+
+    /// How often one device may ask.
+    pub fn device_rate(&self) -> Rate {
+        Rate::per_second(self.lan.rate_per_device_s, self.lan.rate_burst)
+    }
+}
+
+/// The configuration cannot be used.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Its contents are wrong.
+    Wrong {
+        /// Which file.
+        path: PathBuf,
+        /// Where and why.
+        error: Box<toml::de::Error>,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, error } => write!(f, "cannot read the configuration {}: {error}", path.display()),
+            Self::Wrong { path, error } => write!(f, "the configuration {} is wrong:\n{error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable { error, .. } => Some(error),
+            Self::Wrong { error, .. } => Some(error),
+        }
+    }
+}
+
+fn default_name() -> Name {
+    name("Store box")
+}
+
+fn default_timezone() -> Name {
+    name("UTC")
+}
+
+fn default_register() -> Name {
+    name("A")
+}
+
+fn default_currency() -> Currency {
+    Currency::USD
+}
+
+#[expect(clippy::expect_used, reason = "called with the literals above only, and a test calls each")]
+fn name(literal: &str) -> Name {
+    Name::new(literal.to_owned()).expect("a literal that is a name")
+}
+
+fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Currency, D::Error> {
+    let code = String::deserialize(deserializer)?;
+    Currency::from_code(&code)
+        .ok_or_else(|| D::Error::custom("a currency is three capital letters (ISO 4217), like USD"))
+}
+
+fn timezone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
+    let zone = Name::deserialize(deserializer)?;
+    let plausible = zone.as_str().chars().all(|c| c.is_ascii_alphanumeric() || "_+-/".contains(c));
+    if plausible { Ok(zone) } else { Err(D::Error::custom("a time zone is an IANA name, like Europe/Paris")) }
+}
+
+fn register<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
+    let prefix = Name::deserialize(deserializer)?;
+    let short =
+        prefix.as_str().len() <= 8 && prefix.as_str().chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    if short {
+        Ok(prefix)
+    } else {
+        Err(D::Error::custom("a register is up to eight capital letters and digits, like A or BAR2"))
+    }
+}
+
+/// Percent with up to four decimals, as parts per million.
+fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let percent = f64::deserialize(deserializer)?;
+    let ppm = percent * 10_000.0;
+    if !(0.0..=1_000_000.0).contains(&ppm) || (ppm - ppm.round()).abs() > 1e-6 {
+        return Err(D::Error::custom("a tax is between 0 and 100 percent with up to four decimals"));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and a million, checked above"
+    )]
+    Ok(ppm.round() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        toml::from_str(text).map_err(|error: toml::de::Error| error.to_string())
+    }
+
+    #[test]
+    fn a_full_file_is_read() {
+        let config = parse(
+            "[store]\nstate_dir = '/s'\ncurrency = 'JPY'\nregister = 'BAR2'\ntax = { percent = 8.875, included = true }\n\
+             [lan]\nlisten = '0.0.0.0:443'\nmode = 'standalone'\n[cloud]\nurl = 'https://cloud.example'\n",
+        )
+        .unwrap();
+        assert_eq!(config.settings().tax_rule, TaxRule { rate_ppm: 88_750, included: true });
+        assert_eq!(config.settings().currency.exponent, 0);
+        assert_eq!(config.lan.mode, Mode::Standalone);
+        assert_eq!(config.connectivity(), Connectivity::Offline);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let error = parse("[store]\nstate_dir = '/s'\n[lan]\nlissten = '127.0.0.1:1'\n").unwrap_err();
+        assert!(error.contains("line 4") && error.contains("lissten"), "{error}");
+    }
+
+    #[test]
+    fn wrong_values_say_what_is_right() {
+        for (line, expected) in [
+            ("currency = 'dollars'", "ISO 4217"),
+            ("tax = { percent = 101 }", "between 0 and 100"),
+            ("register = 'till one'", "capital letters"),
+            ("timezone = 'local time'", "IANA"),
+        ] {
+            let error = parse(&format!("[store]\nstate_dir = '/s'\n{line}\n")).unwrap_err();
+            assert!(error.contains(expected) && error.contains("line 3"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_desk_needs_no_file() {
+        let config = Config::desk("/s".into());
+        assert!(config.lan.listen.ip().is_loopback());
+        assert_eq!(config.settings().currency, Currency::USD);
+    }
+}

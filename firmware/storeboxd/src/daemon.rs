@@ -1,0 +1,361 @@
+//! The box from start to drain.
+//!
+//! Order of starting: configuration (nothing bound, nothing written) → store → listener → ready. Order of stopping:
+//! accept nothing new → finish what is under way → end streams → last commit → close the store.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use storebox_core::command::{Command, Rejection, Request};
+use storebox_core::limits::STREAMS;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::lan::auth::Devices;
+use crate::lan::identity::{IdentityError, LanIdentity, LeafNames};
+use crate::lan::pairing::{Nonces, PairingSecret, SecretError};
+use crate::lan::server::{Connections, Server};
+use crate::lan::tls::{ServerTls, TlsError};
+use crate::lan::{self, Api};
+use crate::store::{DiskMedium, ReadError, Store, StoreError, SubmitError, Writer};
+use crate::watchdog::{CheckIn, Watchdog, notify};
+
+/// How often the certificate is compared with the machine's names and with the time.
+const RENEWAL_LOOK: Duration = Duration::from_secs(60);
+
+/// A box that has started.
+pub struct Daemon {
+    store: Store,
+    writer: Writer,
+    server: Server,
+    identity: LanIdentity,
+    clock: Arc<dyn Clock>,
+    lan_dir: PathBuf,
+    state_dir: PathBuf,
+    stop: watch::Sender<bool>,
+    terminate: Signal,
+    interrupt: Signal,
+    /// Held as long as the box runs: a second one on the same folder is refused.
+    _lock: File,
+}
+
+/// What a person at a desk needs to connect.
+pub struct Greeting {
+    /// Where the box listens.
+    pub address: SocketAddr,
+    /// The pairing secret.
+    pub secret: String,
+    /// SHA-256 of the LAN key's SubjectPublicKeyInfo, hexadecimal.
+    pub fingerprint: String,
+    /// The certificate authority's file.
+    pub ca_file: PathBuf,
+}
+
+impl Daemon {
+    /// Opens the store and binds the listener.
+    ///
+    /// # Errors
+    /// [`DaemonError`]; only [`DaemonError::Currency`] is the configuration's fault.
+    pub async fn start(config: &Config) -> Result<Self, DaemonError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
+        let state_dir = config.store.state_dir.clone();
+        let lock = take_folder(&state_dir)?;
+
+        let medium = DiskMedium::in_folder(&state_dir);
+        let settings = config.settings();
+        let at_store = |error| DaemonError::Store { folder: state_dir.clone(), error };
+        let (store, writer) = Store::open(medium, Arc::clone(&clock), settings.clone()).map_err(at_store)?;
+        tell(&store, Command::ApplySettings(settings.clone())).await?;
+        tell(&store, Command::NoteConnectivity(config.connectivity())).await?;
+        let devices = store.read(|view| view.devices()).await?;
+
+        let lan_dir = config.lan_dir();
+        let names = machine_names();
+        let identity = LanIdentity::load_or_make(&lan_dir, seconds(clock.as_ref()), &names)?;
+        warn_if_unsaved(&identity);
+        let tls = Arc::new(ServerTls::new(&identity)?);
+        let secret = PairingSecret::load_or_make(&config.secret_file())?;
+        let listen = config.lan.listen;
+        let listener = TcpListener::bind(listen).await.map_err(|error| DaemonError::Listen { listen, error })?;
+        let address = listener.local_addr().map_err(|error| DaemonError::Listen { listen, error })?;
+
+        let (stop, stopping) = watch::channel(false);
+        let api = Arc::new(Api {
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            settings,
+            mode: config.lan.mode,
+            connectivity: config.connectivity(),
+            port: address.port(),
+            devices: Devices::new(devices),
+            device_rate: config.device_rate(),
+            secret,
+            nonces: Nonces::new(),
+            attempts: lan::pair::Attempts::default(),
+            fingerprint: identity.fingerprint(),
+            ca_pem: identity.ca_pem().to_owned(),
+            connections: Connections::default(),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+            stopping,
+        });
+        let router = lan::router(Arc::clone(&api));
+        let server = Server { listener, tls, router, api, check_in: CheckIn::new(Arc::clone(&clock)) };
+        publish_address(&lan_dir, address).map_err(|error| DaemonError::Folder { folder: lan_dir.clone(), error })?;
+        log::info!("listening on https://{address}");
+        Ok(Self { store, writer, server, identity, clock, lan_dir, state_dir, stop, terminate, interrupt, _lock: lock })
+    }
+
+    /// What to tell a person at a desk.
+    pub fn greeting(&self) -> Result<Greeting, DaemonError> {
+        Ok(Greeting {
+            address: self.server.listener.local_addr().map_err(DaemonError::Signals)?,
+            secret: self.server.api.secret.expose().to_owned(),
+            fingerprint: lan::identity::hex(&self.server.api.fingerprint),
+            ca_file: self.lan_dir.join("ca.pem"),
+        })
+    }
+
+    /// Serves until it is told to stop (SIGTERM, SIGINT), and drains.
+    ///
+    /// # Errors
+    /// [`DaemonError::Store`] if the store failed; the process must end, and whoever started it start it again.
+    pub async fn run(self) -> Result<(), DaemonError> {
+        let Self {
+            store,
+            writer,
+            server,
+            identity,
+            clock,
+            lan_dir,
+            state_dir,
+            stop,
+            mut terminate,
+            mut interrupt,
+            _lock,
+        } = self;
+        let watchdog = Watchdog::start(store.clone(), server.check_in.clone(), Arc::clone(&clock), state_dir.clone())
+            .map_err(DaemonError::Signals)?;
+        let tls = Arc::clone(&server.tls);
+        let watching = tokio::spawn(watchdog.run(stop.subscribe()));
+        let renewing = tokio::spawn(renew(identity, tls, clock, stop.subscribe()));
+        let mut serving = tokio::spawn(server.run(stop.subscribe()));
+        let mut writing = tokio::task::spawn_blocking(move || writer.join());
+        notify(sd_notify::NotifyState::Ready);
+
+        let ended_early = tokio::select! {
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+            ended = &mut writing => Some(ended),
+            _ = &mut serving => None,
+        };
+        notify(sd_notify::NotifyState::Stopping);
+        log::info!("stopping: finishing what is under way");
+        stop.send_replace(true);
+        if !serving.is_finished() {
+            let _served = serving.await;
+        }
+        let _told = (watching.await, renewing.await);
+        store.close();
+        let ended = match ended_early {
+            Some(ended) => ended,
+            None => writing.await,
+        };
+        if let Err(error) = fs::remove_file(lan_dir.join("address")) {
+            log::warn!("cannot take back the address file: {error}");
+        }
+        match ended {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(DaemonError::Store { folder: state_dir, error }),
+            Err(_panicked) => Err(DaemonError::Writer),
+        }
+    }
+}
+
+/// Makes the state folder and takes it for this process.
+fn take_folder(folder: &Path) -> Result<File, DaemonError> {
+    let at_folder = |error| DaemonError::Folder { folder: folder.to_owned(), error };
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at_folder)?;
+    let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(folder.join("lock"));
+    let lock = lock.map_err(at_folder)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(DaemonError::SecondInstance { folder: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(at_folder(error)),
+    }
+}
+
+async fn tell(store: &Store, command: Command) -> Result<(), DaemonError> {
+    let answer = store.submit(Request { actor: None, key: None, received: None, command }).await?;
+    match answer.result {
+        Ok(_) => Ok(()),
+        Err(Rejection::CurrencyFixed { stored }) => Err(DaemonError::Currency { stored: stored.code().to_owned() }),
+        Err(_other) => Err(DaemonError::Writer),
+    }
+}
+
+/// Issues the certificate anew when it is due or the machine's names changed, without a restart.
+async fn renew(
+    mut identity: LanIdentity,
+    tls: Arc<ServerTls>,
+    clock: Arc<dyn Clock>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let mut look = tokio::time::interval(RENEWAL_LOOK);
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            changed = stopping.changed() => match changed {
+                Ok(()) if !*stopping.borrow() => continue,
+                Ok(()) | Err(_) => return,
+            },
+        }
+        match identity.renew_if_due(seconds(clock.as_ref()), &machine_names()) {
+            Ok(false) => {}
+            Ok(true) => {
+                warn_if_unsaved(&identity);
+                match tls.replace(&identity) {
+                    Ok(()) => log::info!("the LAN certificate was renewed"),
+                    Err(error) => log::error!("the renewed LAN certificate cannot be used: {error}"),
+                }
+            }
+            Err(error) => log::error!("the LAN certificate cannot be renewed: {error}"),
+        }
+    }
+}
+
+fn machine_names() -> LeafNames {
+    LeafNames::of_this_machine().unwrap_or_else(|error| {
+        log::warn!("cannot list this machine's addresses, the certificate names only itself: {error}");
+        LeafNames::fixed()
+    })
+}
+
+fn warn_if_unsaved(identity: &LanIdentity) {
+    if let Some(error) = identity.unsaved() {
+        log::warn!("the LAN certificate is used but could not be kept: {error}");
+    }
+}
+
+fn seconds(clock: &dyn Clock) -> i64 {
+    i64::try_from(clock.wall().as_millis() / 1_000).unwrap_or(i64::MAX)
+}
+
+/// Says where the box listens, for programs on this machine: renamed into place, so never read half.
+fn publish_address(lan_dir: &Path, address: SocketAddr) -> io::Result<()> {
+    let unfinished = lan_dir.join("address.new");
+    fs::write(&unfinished, format!("{address}\n"))?;
+    fs::rename(unfinished, lan_dir.join("address"))
+}
+
+/// Why the box cannot start or go on.
+#[derive(Debug)]
+pub enum DaemonError {
+    /// The state folder cannot be used.
+    Folder {
+        /// Which folder.
+        folder: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Another box uses the state folder.
+    SecondInstance {
+        /// Which folder.
+        folder: PathBuf,
+    },
+    /// The configured currency is not what the store counts in.
+    Currency {
+        /// What it counts in.
+        stored: String,
+    },
+    /// The store cannot be opened, or failed.
+    Store {
+        /// Where it is.
+        folder: PathBuf,
+        /// Why.
+        error: StoreError,
+    },
+    /// The store gave no answer.
+    Submit(SubmitError),
+    /// The store cannot be read.
+    Read(ReadError),
+    /// The store's writer ended in a way it should not.
+    Writer,
+    /// The certificate cannot be used.
+    Identity(IdentityError),
+    /// TLS cannot be set up.
+    Tls(TlsError),
+    /// The pairing secret cannot be used.
+    Secret(SecretError),
+    /// The address cannot be listened on.
+    Listen {
+        /// Which address.
+        listen: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The operating system refuses something a daemon needs.
+    Signals(io::Error),
+}
+
+impl fmt::Display for DaemonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder { folder, error } => write!(f, "cannot use the folder {}: {error}", folder.display()),
+            Self::SecondInstance { folder } => write!(
+                f,
+                "another storeboxd is already using {}; stop that one, or give this one another state_dir",
+                folder.display()
+            ),
+            Self::Currency { stored } => write!(
+                f,
+                "the store counts in {stored} and has orders, so its currency cannot change: set currency = \"{stored}\""
+            ),
+            Self::Store { folder, error } => {
+                write!(f, "the store {} cannot be used: {error}", folder.join("store.redb").display())?;
+                chain(error, f)
+            }
+            Self::Submit(error) => write!(f, "the store gives no answer: {error:?}"),
+            Self::Read(error) => write!(f, "{error}"),
+            Self::Writer => f.write_str("the store's writer ended unexpectedly"),
+            Self::Identity(error) => write!(f, "the LAN certificate cannot be used: {error}"),
+            Self::Tls(error) => write!(f, "TLS cannot be set up: {error}"),
+            Self::Secret(error) => write!(f, "the pairing secret cannot be used: {error}"),
+            Self::Listen { listen, error } => write!(f, "cannot listen on {listen}: {error}"),
+            Self::Signals(error) => write!(f, "the operating system refuses: {error}"),
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(f, ": {error}")?;
+        cause = error.source();
+    }
+    Ok(())
+}
+
+impl std::error::Error for DaemonError {}
+
+macro_rules! from_errors {
+    ($($error:ty => $variant:ident),*) => {$(
+        impl From<$error> for DaemonError {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        }
+    )*};
+}
+
+from_errors!(SubmitError => Submit, ReadError => Read, IdentityError => Identity, TlsError => Tls, SecretError => Secret);

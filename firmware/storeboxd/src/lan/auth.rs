@@ -1,0 +1,144 @@
+//! Who is asking: device tokens, and how often each device may ask (L14).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use storebox_core::command::Actor;
+use storebox_core::device::{Device, TokenHash};
+use storebox_core::throttle::{Rate, Throttle, Wait};
+
+use super::Api;
+use super::body::sha256;
+use super::problem::Problem;
+use crate::entropy;
+
+/// Paired terminals by their token, in memory: a request costs no look into the store.
+#[derive(Default)]
+pub struct Devices {
+    known: RwLock<HashMap<TokenHash, Arc<Known>>>,
+}
+
+struct Known {
+    device: Device,
+    throttle: Mutex<Throttle>,
+}
+
+/// The paired terminal that sent a request. As an extractor it refuses whoever is none.
+#[derive(Clone)]
+pub struct Terminal {
+    device: Device,
+}
+
+/// A token a terminal proves itself with: 256 random bits.
+pub struct Token(String);
+
+impl Token {
+    /// Makes one.
+    pub fn make() -> Self {
+        Self(BASE64_URL_SAFE_NO_PAD.encode(entropy::random::<32>()))
+    }
+
+    /// The text the terminal gets, once.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored of it.
+    pub fn hash(&self) -> TokenHash {
+        hash(&self.0)
+    }
+}
+
+impl Devices {
+    /// Starts with the devices of the store.
+    pub fn new(devices: Vec<Device>) -> Self {
+        let this = Self::default();
+        for device in devices {
+            this.insert(device);
+        }
+        this
+    }
+
+    /// Adds a device, or puts it in the place of what it was before.
+    pub fn insert(&self, device: Device) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, other| other.device.id != device.id);
+        known.insert(device.token_hash, Arc::new(Known { device, throttle: Mutex::default() }));
+    }
+
+    /// The device with this token.
+    pub fn by_token(&self, token: &str) -> Option<Device> {
+        self.find(&hash(token)).map(|known| known.device.clone())
+    }
+
+    fn find(&self, hash: &TokenHash) -> Option<Arc<Known>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+    }
+
+    fn was_replaced(&self, hash: &TokenHash) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().any(|known| known.device.replaced_token_hash.as_ref() == Some(hash))
+    }
+
+    /// Finds the device and counts its request.
+    fn admit(&self, token: &str, now: Duration, rate: Rate) -> Result<Device, Problem> {
+        let hash = hash(token);
+        let Some(known) = self.find(&hash) else {
+            let why = if self.was_replaced(&hash) {
+                "this token has expired: the terminal was paired again and has a new one"
+            } else {
+                "this box does not know the token: pair the terminal (POST /api/local/pair)"
+            };
+            return Err(Problem::unauthorized(why));
+        };
+        let admitted = known.throttle.lock().unwrap_or_else(PoisonError::into_inner).admit(now, rate);
+        admitted.map_err(|wait: Wait| {
+            Problem::too_many_requests(
+                wait.retry_after_s(),
+                "this terminal asks too often; wait and go on with the same keys",
+            )
+        })?;
+        Ok(known.device.clone())
+    }
+}
+
+impl Terminal {
+    /// Who it is, for the store.
+    pub fn actor(&self) -> Actor {
+        Actor { device: self.device.id, kind: self.device.kind }
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Terminal {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
+        let token = token(&parts.headers)
+            .ok_or_else(|| Problem::unauthorized("send the terminal's token: Authorization: Bearer TOKEN"))?;
+        let device = api.devices.admit(&token, api.clock.monotonic(), api.device_rate)?;
+        Ok(Self { device })
+    }
+}
+
+/// The token of a request: Bearer (RFC 6750), or the password of Basic (RFC 7617).
+pub fn token(headers: &HeaderMap) -> Option<String> {
+    let (scheme, rest) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let credentials = String::from_utf8(BASE64_STANDARD.decode(rest.trim()).ok()?).ok()?;
+    credentials.split_once(':').map(|(_user, password)| password.to_owned())
+}
+
+fn hash(token: &str) -> TokenHash {
+    sha256(token.as_bytes())
+}

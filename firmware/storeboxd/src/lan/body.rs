@@ -1,0 +1,186 @@
+//! Request bodies: bounded, timed, read into types, with everything idempotency needs (L2).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request as HttpRequest};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use ring::digest;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use storebox_core::command::{Actor, Command, Received, Request};
+use storebox_core::idempotency::RequestKey;
+use storebox_core::limits::{BODY_BYTES, BODY_S, IDEMPOTENCY_KEY_CHARS, REFUSED_BODY_BYTES};
+
+use super::Api;
+use super::problem::Problem;
+use crate::store::UnderWay;
+
+/// Header of the idempotency key.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Member of the body that stands in for the header.
+const KEY_MEMBER: &str = "_idempotencyKey";
+
+/// A JSON body read into `T`, and the rest of what the request says.
+pub struct Body<T> {
+    /// What the body says.
+    pub value: T,
+    rest: Rest,
+}
+
+/// What a write request says besides its body.
+pub struct Rest {
+    key: Option<RequestKey>,
+    received: Received,
+    /// The version in `If-Match`.
+    pub if_match: Option<u32>,
+    /// Held until the request is answered.
+    _under_way: UnderWay,
+}
+
+impl<T> Body<T> {
+    /// Takes the body apart from the rest.
+    pub fn split(self) -> (T, Rest) {
+        (self.value, self.rest)
+    }
+}
+
+impl Rest {
+    /// The request to the store that a command of this terminal makes.
+    pub fn request(self, actor: Actor, command: Command) -> Request {
+        Request { actor: Some(actor), key: self.key, received: Some(self.received), command }
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<Api>> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: HttpRequest, api: &Arc<Api>) -> Result<Self, Problem> {
+        let under_way = api.store.under_way();
+        let route = format!("{} {}", request.method(), request.uri().path());
+        let (parts, body) = request.into_parts();
+        let if_match = if_match(&parts.headers)?;
+        let header_key = header_key(&parts.headers)?;
+        let bytes = read(&parts.headers, body).await?;
+        let mut members = object(&parts.headers, &bytes)?;
+        let key = the_one_key(header_key, body_key(&mut members)?)?;
+        // Members of a `serde_json` map are sorted, so equal requests give equal text.
+        let canonical = Value::Object(members);
+        let text = canonical.to_string();
+        let key = key.map(|key| RequestKey { key, scope: scope(&route), fingerprint: sha256(text.as_bytes()) });
+        let value = deserialize(canonical)?;
+        let received = Received { route, body: cut(text) };
+        Ok(Self { value, rest: Rest { key, received, if_match, _under_way: under_way } })
+    }
+}
+
+async fn read(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, Problem> {
+    let too_large = || {
+        let detail = format!("a body is at most {BODY_BYTES} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+    };
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > BODY_BYTES) {
+        return Err(too_large());
+    }
+    let collected = Limited::new(body, BODY_BYTES).collect();
+    match tokio::time::timeout(Duration::from_secs(BODY_S), collected).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_broken)) => Err(Problem::bad_request("the body ended early")),
+        Err(_elapsed) => {
+            let detail = format!("the body took longer than {BODY_S} s");
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The body came too slowly", detail))
+        }
+    }
+}
+
+fn object(headers: &HeaderMap, bytes: &Bytes) -> Result<Map<String, Value>, Problem> {
+    if bytes.is_empty() {
+        return Ok(Map::new());
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        let detail = "send JSON with Content-Type: application/json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "The body is not JSON", detail));
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(Problem::invalid(".", "the body has to be a JSON object")),
+        Err(error) => Err(Problem::bad_request(format!("the body is not JSON: {error}"))),
+    }
+}
+
+fn deserialize<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| Problem::invalid(error.path().to_string(), error.inner().to_string()))
+}
+
+// Idempotency keys.
+
+fn header_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let text = value.to_str().map_err(|_| Problem::invalid("Idempotency-Key", "must be visible ASCII characters"))?;
+    // The IETF draft has it quoted (RFC 8941 string), most clients send it bare.
+    let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    checked_key("Idempotency-Key", bare.to_owned()).map(Some)
+}
+
+fn body_key(members: &mut Map<String, Value>) -> Result<Option<String>, Problem> {
+    match members.remove(KEY_MEMBER) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(key)) => checked_key(KEY_MEMBER, key).map(Some),
+        Some(_) => Err(Problem::invalid(KEY_MEMBER, "must be text")),
+    }
+}
+
+fn checked_key(field: &str, key: String) -> Result<String, Problem> {
+    if key.is_empty() || key.chars().count() > IDEMPOTENCY_KEY_CHARS || !key.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        let rule = format!("must be 1 to {IDEMPOTENCY_KEY_CHARS} visible ASCII characters");
+        return Err(Problem::invalid(field, rule));
+    }
+    Ok(key)
+}
+
+fn the_one_key(header: Option<String>, body: Option<String>) -> Result<Option<String>, Problem> {
+    match (header, body) {
+        (Some(header), Some(body)) if header != body => {
+            Err(Problem::invalid(KEY_MEMBER, "the Idempotency-Key header and _idempotencyKey name different keys"))
+        }
+        (header, body) => Ok(header.or(body)),
+    }
+}
+
+fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let bare = text.strip_prefix("W/").unwrap_or(text).trim_matches('"');
+    bare.parse().map(Some).map_err(|_| Problem::invalid("If-Match", "must be a version as in ETag, like \"3\""))
+}
+
+fn scope(route: &str) -> [u8; 8] {
+    let [a, b, c, d, e, f, g, h, ..] = sha256(route.as_bytes());
+    [a, b, c, d, e, f, g, h]
+}
+
+/// SHA-256.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut sum = [0; 32];
+    sum.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    sum
+}
+
+/// As much of a text as is kept about a refused request.
+fn cut(mut text: String) -> String {
+    if text.len() > REFUSED_BODY_BYTES {
+        text.truncate(text.floor_char_boundary(REFUSED_BODY_BYTES));
+    }
+    text
+}

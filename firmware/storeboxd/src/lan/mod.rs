@@ -1,0 +1,129 @@
+//! The LAN API: TLS, connections, routes.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `server.rs` | accepting, time-outs, draining |
+//! | `identity.rs`, `tls.rs` | the box's certificate and its TLS |
+//! | `auth.rs`, `pair.rs`, `pairing.rs` | tokens, pairing and its proofs |
+//! | `body.rs`, `query.rs`, `cursor.rs` | reading requests |
+//! | `problem.rs`, `openapi.rs` | errors, and the document that describes it all |
+//! | `orders/`, `events.rs`, `status.rs`, `page.rs` | the endpoints |
+
+pub mod auth;
+mod body;
+mod cursor;
+mod events;
+pub mod identity;
+mod openapi;
+mod orders;
+mod page;
+pub mod pair;
+pub mod pairing;
+mod problem;
+mod query;
+pub mod server;
+mod status;
+pub mod tls;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::get;
+use storebox_core::limits::{NONCES_USED, STREAMS};
+use storebox_core::settings::{Connectivity, Mode, Settings};
+use storebox_core::throttle::Rate;
+use tokio::sync::{Semaphore, watch};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::clock::Clock;
+use crate::store::Store;
+use auth::Devices;
+use pairing::{Nonces, PairingSecret};
+use problem::Problem;
+use server::Connections;
+
+/// What every handler can reach.
+pub struct Api {
+    /// The store.
+    pub store: Store,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The store's settings.
+    pub settings: Settings,
+    /// The box's part among the boxes of the store.
+    pub mode: Mode,
+    /// How the box stands with the cloud.
+    pub connectivity: Connectivity,
+    /// The port it is reached at.
+    pub port: u16,
+    /// Paired terminals.
+    pub devices: Devices,
+    /// How often each may ask.
+    pub device_rate: Rate,
+    /// What new terminals prove that they know.
+    pub secret: PairingSecret,
+    /// For their proofs.
+    pub nonces: Nonces<NONCES_USED>,
+    /// Wrong attempts to pair.
+    pub attempts: pair::Attempts,
+    /// SHA-256 of the LAN key's SubjectPublicKeyInfo.
+    pub fingerprint: [u8; 32],
+    /// The certificate authority terminals trust.
+    pub ca_pem: String,
+    /// Counts connections.
+    pub connections: Connections,
+    /// Event streams that may still be opened.
+    pub streams: Arc<Semaphore>,
+    /// Becomes true when the box stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
+impl Api {
+    /// How many event streams are open.
+    pub fn open_streams(&self) -> usize {
+        STREAMS.saturating_sub(self.streams.available_permits())
+    }
+}
+
+/// Every route of the box.
+pub fn router(api: Arc<Api>) -> Router {
+    let (router, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .merge(orders::routes())
+        .merge(events::routes())
+        .merge(pair::routes())
+        .merge(status::routes())
+        .split_for_parts();
+    let document = document.to_json().unwrap_or_default();
+    router
+        .route("/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], document) }))
+        .route("/", get(page::page))
+        .route("/page.css", get(page::style))
+        .fallback(|| async { Problem::not_found("there is nothing at this address: see /openapi.json") })
+        .method_not_allowed_fallback(|| async {
+            let detail = "this address does not know the method: see /openapi.json";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Not in this way", detail)
+        })
+        .layer(middleware::from_fn(harden))
+        .with_state(api)
+}
+
+/// What every answer tells browsers.
+async fn harden(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+        ),
+    );
+    response
+}

@@ -1,0 +1,114 @@
+//! What the OpenAPI document says about every endpoint.
+
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{IntoResponses, Modify, OpenApi};
+
+use super::problem::ProblemBody;
+
+/// The head of the document; paths come from the routes themselves.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Store box",
+        description = "The LAN API of the store box. Money is an integer of minor units of the store's currency; times \
+                       are RFC 3339 in UTC. A terminal pairs once (POST /api/local/pair) and then sends its token.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    modifiers(&Security),
+    security(("token" = []), ("tokenAsPassword" = [])),
+    tags(
+        (name = "orders", description = "Orders and tabs"),
+        (name = "events", description = "What changed, as it changes"),
+        (name = "box", description = "The box itself"),
+    )
+)]
+pub struct Document;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        components.add_security_scheme("tokenAsPassword", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
+    }
+}
+
+/// What any request with a token can meet.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "only the responses' schemas are used")]
+pub enum ReadProblems {
+    /// The terminal did not prove who it is.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(#[to_schema] ProblemBody<'static>),
+    /// Not for this terminal.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(#[to_schema] ProblemBody<'static>),
+    /// There is no such thing.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(#[to_schema] ProblemBody<'static>),
+    /// The request makes no sense as it is.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(#[to_schema] ProblemBody<'static>),
+    /// Too many requests; `Retry-After` says how long to wait.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(#[to_schema] ProblemBody<'static>),
+    /// The record cannot be read.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Unreadable(#[to_schema] ProblemBody<'static>),
+    /// Not right now; `Retry-After` says when.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(#[to_schema] ProblemBody<'static>),
+}
+
+/// What any write can meet.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "only the responses' schemas are used")]
+pub enum WriteProblems {
+    /// The body cannot be read.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(#[to_schema] ProblemBody<'static>),
+    /// The terminal did not prove who it is.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(#[to_schema] ProblemBody<'static>),
+    /// Not for this terminal.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(#[to_schema] ProblemBody<'static>),
+    /// There is no such thing.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(#[to_schema] ProblemBody<'static>),
+    /// The body came too slowly.
+    #[response(status = 408, content_type = "application/problem+json")]
+    TooSlow(#[to_schema] ProblemBody<'static>),
+    /// The body is too large.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(#[to_schema] ProblemBody<'static>),
+    /// The body is not JSON.
+    #[response(status = 415, content_type = "application/problem+json")]
+    NotJson(#[to_schema] ProblemBody<'static>),
+    /// The request makes no sense as it is; `errors` names the field.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(#[to_schema] ProblemBody<'static>),
+    /// Too many requests; `Retry-After` says how long to wait.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(#[to_schema] ProblemBody<'static>),
+    /// The record cannot be read.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Unreadable(#[to_schema] ProblemBody<'static>),
+    /// Not right now; `Retry-After` says when.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(#[to_schema] ProblemBody<'static>),
+    /// The box's disk is full; nothing was written.
+    #[response(status = 507, content_type = "application/problem+json")]
+    Full(#[to_schema] ProblemBody<'static>),
+}
+
+/// What a write can meet when the record is not what the terminal thinks.
+#[derive(IntoResponses)]
+#[response(
+    status = 409,
+    content_type = "application/problem+json",
+    description = "The record is in another state; `conflictType` says how, `currentState` or `existingResource` what it is"
+)]
+#[allow(dead_code, reason = "only the response's schema is used")]
+pub struct Conflict(#[to_schema] ProblemBody<'static>);

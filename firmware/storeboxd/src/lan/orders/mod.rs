@@ -1,0 +1,317 @@
+//! `/pos/orders`: what tills do all day. Rules are in `storebox_core::order`; here is only the wire.
+
+mod request;
+mod response;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use storebox_core::command::{Actor, Command, OpenOrder, OrderRef, Outcome};
+use storebox_core::device::DeviceKind;
+use storebox_core::limits::{ORDERS_PER_ANSWER, ORDERS_PER_ANSWER_DEFAULT};
+use storebox_core::order::{Action, Expected, Order, Status};
+use storebox_core::text::Name;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use response::OrderBody;
+
+use super::auth::Terminal;
+use super::body::Body;
+use super::cursor::Since;
+use super::openapi::{Conflict, ReadProblems, WriteProblems};
+use super::problem::Problem;
+use super::{Api, query};
+use crate::store::{Answer, Expired, Found};
+use request::{CloseOrder, NewOrder, OrderPatch, SendToKitchen, VoidOrder};
+
+/// Says that an answer was given before (IETF draft idempotency-key-header).
+const REPLAYED: &str = "idempotent-replayed";
+/// Where to go on.
+const X_CURSOR: &str = "x-cursor";
+/// Whether there is more to fetch at once.
+const X_MORE: &str = "x-more";
+
+/// The routes of `/pos/orders`.
+pub fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(show, modify))
+        .routes(routes!(send_to_kitchen))
+        .routes(routes!(close))
+        .routes(routes!(void))
+}
+
+/// Open an order
+#[utoipa::path(
+    post, path = "/pos/orders", tag = "orders", request_body = NewOrder,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless; any text of up to 255 visible characters", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    responses((status = 201, body = OrderBody, description = "The order, durable"), Conflict, WriteProblems)
+)]
+async fn create(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<NewOrder>) -> Result<Response, Problem> {
+    let now = api.clock.wall();
+    let mut body = body;
+    let (id, client_id) = request::order_id(body.value.id.take(), now);
+    let (new, rest) = body.split();
+    let (header, lines) = new.into_parts(now)?;
+    let command = Command::OpenOrder(OpenOrder { id, client_id, header, lines });
+    let answer = api.store.submit(rest.request(terminal.actor(), command)).await?;
+    api.answer(answer)
+}
+
+/// List orders
+///
+/// Without `since`: the open orders, or those that stand where `status` says, oldest first. With `since`: those
+/// that changed since. Repeat with the cursor of `X-Cursor` while `X-More` is `true`, and later for what changed.
+#[utoipa::path(
+    get, path = "/pos/orders", tag = "orders", params(ListQuery),
+    responses(
+        (status = 200, body = Vec<OrderBody>, description = "The orders", headers(
+            ("x-cursor" = String, description = "Where to go on"),
+            ("x-more" = bool, description = "Whether there is more to fetch at once"),
+        )),
+        (status = 410, body = super::problem::ProblemBody<'static>, content_type = "application/problem+json", description = "The cursor cannot be continued"),
+        ReadProblems,
+    )
+)]
+async fn list(
+    State(api): State<Arc<Api>>,
+    terminal: Terminal,
+    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let query = query::checked(query)?;
+    let statuses = query.statuses()?;
+    let limit = query.limit.map_or(ORDERS_PER_ANSWER_DEFAULT, |limit| usize::from(limit).clamp(1, ORDERS_PER_ANSWER));
+    let since = Since::read("since", query.since.as_deref())?;
+    let page = api
+        .store
+        .read(move |view| {
+            let from = match since {
+                Since::Nothing => None,
+                Since::Earliest => Some(view.earliest()?),
+                Since::Cursor(cursor) => Some(cursor),
+                Since::Time(time) => view.at_time(time)?,
+            };
+            match view.orders(from, &statuses, limit)? {
+                Ok(page) => Ok(Ok(page)),
+                Err(Expired) => Ok(Err(view.latest()?)),
+            }
+        })
+        .await?;
+    let page = page.map_err(|latest| Problem::cursor_expired(latest.to_string()))?;
+    for (order, reason) in page.unreadable {
+        api.store.note(Command::SetAside { order, reason });
+    }
+    let orders: Vec<OrderBody> =
+        page.orders.iter().filter(|order| may_see(&terminal, order)).map(|order| api.render(order)).collect();
+    let mut headers = HeaderMap::new();
+    headers.insert(X_CURSOR, header_value(&page.next.to_string())?);
+    headers.insert(X_MORE, HeaderValue::from_static(if page.more { "true" } else { "false" }));
+    Ok((headers, Json(orders)).into_response())
+}
+
+/// Show an order
+#[utoipa::path(
+    get, path = "/pos/orders/{id}", tag = "orders",
+    params(("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128)),
+    responses((status = 200, body = OrderBody, description = "The order"), ReadProblems)
+)]
+async fn show(State(api): State<Arc<Api>>, terminal: Terminal, Path(id): Path<String>) -> Result<Response, Problem> {
+    let order = order_ref(id)?;
+    match api.store.read(move |view| view.order(&order)).await? {
+        Found::Order(order) if may_see(&terminal, &order) => Ok(api.order_response(StatusCode::OK, &order)),
+        Found::Order(_) => {
+            Err(Problem::of_rejection(&storebox_core::command::Rejection::NotYours, |order| api.render(order)))
+        }
+        Found::Missing => {
+            Err(Problem::of_rejection(&storebox_core::command::Rejection::UnknownOrder, |order| api.render(order)))
+        }
+        Found::Unreadable { id, reason } => {
+            api.store.note(Command::SetAside { order: id, reason });
+            Err(Problem::of_rejection(&storebox_core::command::Rejection::Unreadable, |order| api.render(order)))
+        }
+    }
+}
+
+/// Change an order
+#[utoipa::path(
+    patch, path = "/pos/orders/{id}", tag = "orders", request_body = OrderPatch,
+    params(
+        ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
+        ("If-Match" = Option<String>, Header, description = "The version seen, as in `ETag`", pattern = r#"^"[1-9][0-9]{0,8}"$"#),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+    ),
+    responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
+)]
+async fn modify(
+    State(api): State<Arc<Api>>,
+    terminal: Terminal,
+    Path(id): Path<String>,
+    body: Body<OrderPatch>,
+) -> Result<Response, Problem> {
+    let (patch, rest) = body.split();
+    let (modification, expected) = patch.into_parts(api.clock.wall())?;
+    api.change(terminal, id, expected, Action::Modify(modification), rest).await
+}
+
+/// Send what is new to the kitchen
+#[utoipa::path(
+    post, path = "/pos/orders/{id}/send-to-kitchen", tag = "orders", request_body = SendToKitchen,
+    params(
+        ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+    ),
+    responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
+)]
+async fn send_to_kitchen(
+    State(api): State<Arc<Api>>,
+    terminal: Terminal,
+    Path(id): Path<String>,
+    body: Body<SendToKitchen>,
+) -> Result<Response, Problem> {
+    let (send, rest) = body.split();
+    api.change(terminal, id, send.expected(), Action::SendToKitchen, rest).await
+}
+
+/// Take payment and close
+#[utoipa::path(
+    post, path = "/pos/orders/{id}/close", tag = "orders", request_body = CloseOrder,
+    params(
+        ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+    ),
+    responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
+)]
+async fn close(
+    State(api): State<Arc<Api>>,
+    terminal: Terminal,
+    Path(id): Path<String>,
+    body: Body<CloseOrder>,
+) -> Result<Response, Problem> {
+    let (close, rest) = body.split();
+    let (cash, expected) = close.into_parts(api.clock.wall())?;
+    api.change(terminal, id, expected, Action::Close { cash }, rest).await
+}
+
+/// Cancel an order
+#[utoipa::path(
+    post, path = "/pos/orders/{id}/void", tag = "orders", request_body = VoidOrder,
+    params(
+        ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+    ),
+    responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
+)]
+async fn void(
+    State(api): State<Arc<Api>>,
+    terminal: Terminal,
+    Path(id): Path<String>,
+    body: Body<VoidOrder>,
+) -> Result<Response, Problem> {
+    let (void, rest) = body.split();
+    let (reason, expected) = void.into_parts();
+    api.change(terminal, id, expected, Action::Void { reason }, rest).await
+}
+
+/// What `GET /pos/orders` can be asked.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// A cursor of an earlier answer, `earliest`, or a time (RFC 3339, inclusive).
+    since: Option<String>,
+    /// Statuses, separated by commas: pending, confirmed, preparing, ready, completed, voided.
+    #[param(
+        pattern = r"^(pending|confirmed|preparing|ready|completed|voided)(,(pending|confirmed|preparing|ready|completed|voided))*$"
+    )]
+    status: Option<String>,
+    /// At most so many orders (default 100).
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u16>,
+}
+
+impl ListQuery {
+    fn statuses(&self) -> Result<Vec<Status>, Problem> {
+        let Some(words) = &self.status else { return Ok(Vec::new()) };
+        words
+            .split(',')
+            .map(|word| {
+                let known = Status::ALL.into_iter().find(|status| status.as_str() == word);
+                known.ok_or_else(|| Problem::invalid("status", format!("there is no status {word:?}")))
+            })
+            .collect()
+    }
+}
+
+impl Api {
+    async fn change(
+        &self,
+        terminal: Terminal,
+        id: String,
+        mut expected: Expected,
+        action: Action,
+        rest: super::body::Rest,
+    ) -> Result<Response, Problem> {
+        if let Some(version) = rest.if_match {
+            if expected.version.is_some_and(|other| other != version) {
+                return Err(Problem::invalid("version", "If-Match and version name different versions"));
+            }
+            expected.version = Some(version);
+        }
+        let command = Command::ChangeOrder { order: order_ref(id)?, expected, action };
+        self.answer(self.store.submit(rest.request(terminal.actor(), command)).await?)
+    }
+
+    fn answer(&self, answer: Answer) -> Result<Response, Problem> {
+        let mut response = match &answer.result {
+            Ok(Outcome::Opened(order)) => self.order_response(StatusCode::CREATED, order),
+            Ok(Outcome::Left(order)) => self.order_response(StatusCode::OK, order),
+            Ok(Outcome::Done) => StatusCode::NO_CONTENT.into_response(),
+            Err(rejection) => Problem::of_rejection(rejection, |order| self.render(order)).into_response(),
+        };
+        if answer.replayed {
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+        Ok(response)
+    }
+
+    fn order_response(&self, status: StatusCode, order: &Order) -> Response {
+        let mut response = (status, Json(self.render(order))).into_response();
+        if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", order.version)) {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        if status == StatusCode::CREATED
+            && let Ok(location) = HeaderValue::try_from(format!("/pos/orders/{}", order.id))
+        {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        response
+    }
+
+    /// An order as terminals of this store see it.
+    pub(super) fn render(&self, order: &Order) -> OrderBody {
+        OrderBody::new(order, self.store.id())
+    }
+}
+
+fn may_see(terminal: &Terminal, order: &Order) -> bool {
+    let Actor { device, kind } = terminal.actor();
+    kind != DeviceKind::Kiosk || order.opened_by == device
+}
+
+fn order_ref(text: String) -> Result<OrderRef, Problem> {
+    if let Ok(id) = text.parse() {
+        return Ok(OrderRef::Id(id));
+    }
+    let nothing = |_| Problem::not_found("there is no order of that id");
+    Name::new(text).map(OrderRef::ClientId).map_err(nothing)
+}
+
+fn header_value(text: &str) -> Result<HeaderValue, Problem> {
+    HeaderValue::try_from(text).map_err(|_| Problem::unavailable("an answer could not be put together"))
+}

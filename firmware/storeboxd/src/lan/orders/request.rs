@@ -1,0 +1,348 @@
+//! What terminals send about orders.
+
+use serde::{Deserialize, Deserializer};
+use storebox_core::id::{LineId, OrderId, TenderId};
+use storebox_core::money::Money;
+use storebox_core::order::{
+    CashOffered, Expected, Header, HeaderPatch, Line, LineChange, Modification, Modifier, OrderType, TenderKind,
+};
+use storebox_core::quantity::Quantity;
+use storebox_core::text::{Name, Note};
+use storebox_core::time::Timestamp;
+use utoipa::ToSchema;
+
+use crate::entropy;
+use crate::lan::problem::Problem;
+
+/// A new order.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = NewOrder)]
+pub struct NewOrder {
+    /// A UUID becomes the order's id; any other text is kept as `clientId` and works in paths too.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    pub id: Option<Name>,
+    /// The table, as the terminal names it.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    pub table_id: Option<Name>,
+    /// How the guest takes it.
+    #[serde(default)]
+    #[schema(value_type = OrderTypeWord)]
+    pub order_type: OrderType,
+    /// The customer, as the terminal names them.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    pub customer_id: Option<Name>,
+    /// For whoever serves it.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[\x20-\x7e]+$")]
+    pub notes: Option<Note>,
+    /// What is ordered; none for a tab that is only opened.
+    #[schema(max_items = 500)]
+    pub items: Vec<NewItem>,
+    /// The idempotency key, for clients that cannot set headers.
+    #[serde(rename = "_idempotencyKey", default)]
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")]
+    _idempotency_key: Option<String>,
+}
+
+/// Something ordered. Without a catalogue every item is an open item: name and price are the terminal's word.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewItem {
+    /// The item, as the terminal names it.
+    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    item_id: Name,
+    /// Its name as printed.
+    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    name: Option<Name>,
+    /// How much of it, with at most three decimals.
+    #[schema(value_type = f64, exclusive_minimum = 0, maximum = 100_000, multiple_of = 0.001)]
+    quantity: Quantity,
+    /// The price of one in minor units.
+    #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000_i64)]
+    unit_price: Option<Money>,
+    /// Additions and omissions.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    modifiers: Vec<NewModifier>,
+    /// For the kitchen.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[\x20-\x7e]+$")]
+    notes: Option<Note>,
+}
+
+/// An addition or omission.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewModifier {
+    /// The modifier, as the terminal names it.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    modifier_id: Option<Name>,
+    /// Its name as printed.
+    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    name: Name,
+    /// What it adds to the price of one, in minor units. Below zero only as far as the item's price goes.
+    #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000_i64)]
+    price: Money,
+}
+
+/// How the guest takes an order.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "only its schema is used")]
+pub enum OrderTypeWord {
+    /// Over the counter.
+    Counter,
+    /// At a table.
+    DineIn,
+    /// To go.
+    Takeaway,
+    /// Brought to the guest.
+    Delivery,
+}
+
+/// Changes of an order. Lines are added, changed by differences and removed without a version; the other fields
+/// need the version the terminal has seen, here or in `If-Match`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OrderPatch {
+    /// The version seen.
+    #[schema(minimum = 1)]
+    version: Option<u32>,
+    /// The `updatedAt` seen.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    updated_at: Option<Timestamp>,
+    /// The table; null clears it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    table_id: Option<Option<Name>>,
+    /// How the guest takes it.
+    #[schema(value_type = Option<OrderTypeWord>)]
+    order_type: Option<OrderType>,
+    /// The customer; null clears it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    customer_id: Option<Option<Name>>,
+    /// The notes; null clears them.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[\x20-\x7e]+$")]
+    notes: Option<Option<Note>>,
+    /// New lines.
+    #[serde(default)]
+    #[schema(max_items = 500)]
+    add_items: Vec<NewItem>,
+    /// Changes of lines.
+    #[serde(default)]
+    #[schema(max_items = 500)]
+    change_items: Vec<ItemChange>,
+    /// Lines to take off.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, max_items = 500)]
+    remove_items: Vec<LineId>,
+    /// The idempotency key, for clients that cannot set headers.
+    #[serde(rename = "_idempotencyKey", default)]
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")]
+    _idempotency_key: Option<String>,
+}
+
+/// A change of one line.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ItemChange {
+    /// Which line.
+    #[schema(value_type = String, format = Uuid)]
+    line_id: LineId,
+    /// How much more (or, below zero, less) of it; a line that comes to nothing is taken off.
+    #[serde(default)]
+    #[schema(value_type = f64, minimum = -100_000, maximum = 100_000, multiple_of = 0.001)]
+    quantity_delta: Quantity,
+    /// New notes; null clears them.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[\x20-\x7e]+$")]
+    notes: Option<Option<Note>>,
+}
+
+/// Sending to the kitchen.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SendToKitchen {
+    /// The version seen.
+    #[schema(minimum = 1)]
+    version: Option<u32>,
+    /// The idempotency key, for clients that cannot set headers.
+    #[serde(rename = "_idempotencyKey", default)]
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")]
+    _idempotency_key: Option<String>,
+}
+
+/// Closing with payment.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CloseOrder {
+    /// What the guest hands over; together it covers the total, and what is over is given back.
+    #[schema(max_items = 50)]
+    tenders: Vec<NewTender>,
+    /// The version seen.
+    #[schema(minimum = 1)]
+    version: Option<u32>,
+    /// The idempotency key, for clients that cannot set headers.
+    #[serde(rename = "_idempotencyKey", default)]
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")]
+    _idempotency_key: Option<String>,
+}
+
+/// A payment.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewTender {
+    /// How it is paid.
+    #[serde(rename = "type")]
+    #[schema(value_type = TenderWord)]
+    kind: TenderKind,
+    /// How much is handed over, in minor units.
+    #[schema(value_type = i64, minimum = 1, maximum = 1_000_000_000_000_i64)]
+    amount: Money,
+}
+
+/// How something is paid.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "only its schema is used")]
+pub enum TenderWord {
+    /// Notes and coins.
+    Cash,
+}
+
+/// Voiding.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VoidOrder {
+    /// Why.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[\x20-\x7e]+$")]
+    reason: Option<Note>,
+    /// The version seen.
+    #[schema(minimum = 1)]
+    version: Option<u32>,
+    /// The idempotency key, for clients that cannot set headers.
+    #[serde(rename = "_idempotencyKey", default)]
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")]
+    _idempotency_key: Option<String>,
+}
+
+impl NewOrder {
+    /// Header and lines, with ids made at `now`.
+    pub fn into_parts(self, now: Timestamp) -> Result<(Header, Vec<Line>), Problem> {
+        let header = Header {
+            table_id: self.table_id,
+            order_type: self.order_type,
+            customer_id: self.customer_id,
+            notes: self.notes,
+        };
+        Ok((header, lines("items", self.items, now)?))
+    }
+}
+
+impl OrderPatch {
+    /// What changes and what the terminal expects.
+    pub fn into_parts(self, now: Timestamp) -> Result<(Modification, Expected), Problem> {
+        let modification = Modification {
+            header: HeaderPatch {
+                table_id: self.table_id,
+                order_type: self.order_type,
+                customer_id: self.customer_id,
+                notes: self.notes,
+            },
+            added: lines("addItems", self.add_items, now)?,
+            changed: self
+                .change_items
+                .into_iter()
+                .map(|change| LineChange {
+                    id: change.line_id,
+                    quantity_delta: change.quantity_delta,
+                    notes: change.notes,
+                })
+                .collect(),
+            removed: self.remove_items,
+        };
+        Ok((modification, Expected { version: self.version, updated_at: self.updated_at }))
+    }
+}
+
+impl SendToKitchen {
+    /// What the terminal expects.
+    pub fn expected(&self) -> Expected {
+        Expected { version: self.version, updated_at: None }
+    }
+}
+
+impl CloseOrder {
+    /// The cash handed over and what the terminal expects.
+    pub fn into_parts(self, now: Timestamp) -> Result<(Vec<CashOffered>, Expected), Problem> {
+        let mut cash = Vec::with_capacity(self.tenders.len());
+        for (index, tender) in self.tenders.into_iter().enumerate() {
+            let TenderKind::Cash = tender.kind;
+            if tender.amount <= Money::ZERO {
+                return Err(Problem::invalid(format!("tenders[{index}].amount"), "must be more than nothing"));
+            }
+            cash.push(CashOffered { id: TenderId::new(now, entropy::for_id()), amount: tender.amount });
+        }
+        Ok((cash, Expected { version: self.version, updated_at: None }))
+    }
+}
+
+impl VoidOrder {
+    /// The reason and what the terminal expects.
+    pub fn into_parts(self) -> (Option<Note>, Expected) {
+        (self.reason, Expected { version: self.version, updated_at: None })
+    }
+}
+
+/// The order's id: the terminal's if it gave a UUID, else a new one with the terminal's text as its other name.
+pub fn order_id(given: Option<Name>, now: Timestamp) -> (OrderId, Option<Name>) {
+    match given {
+        Some(name) => match name.as_str().parse() {
+            Ok(id) => (id, None),
+            Err(_text) => (OrderId::new(now, entropy::for_id()), Some(name)),
+        },
+        None => (OrderId::new(now, entropy::for_id()), None),
+    }
+}
+
+fn lines(field: &str, items: Vec<NewItem>, now: Timestamp) -> Result<Vec<Line>, Problem> {
+    items.into_iter().enumerate().map(|(index, item)| line(&format!("{field}[{index}]"), item, now)).collect()
+}
+
+fn line(field: &str, item: NewItem, now: Timestamp) -> Result<Line, Problem> {
+    let (Some(name), Some(unit_price)) = (item.name, item.unit_price) else {
+        let unknown = format!("there is no item {} in the catalogue: give its name and unitPrice", item.item_id);
+        return Err(Problem::invalid(field, unknown));
+    };
+    if !item.quantity.is_positive() {
+        return Err(Problem::invalid(format!("{field}.quantity"), "must be more than nothing"));
+    }
+    if unit_price.is_negative() {
+        return Err(Problem::invalid(format!("{field}.unitPrice"), "must not be below zero"));
+    }
+    if item.modifiers.len() > storebox_core::limits::MODIFIERS_PER_LINE {
+        let most = storebox_core::limits::MODIFIERS_PER_LINE;
+        return Err(Problem::invalid(format!("{field}.modifiers"), format!("at most {most}")));
+    }
+    let modifiers = item
+        .modifiers
+        .into_iter()
+        .map(|new| Modifier { id: new.modifier_id, name: new.name, price: new.price })
+        .collect();
+    Ok(Line {
+        id: LineId::new(now, entropy::for_id()),
+        item_id: item.item_id,
+        name,
+        quantity: item.quantity,
+        unit_price,
+        modifiers,
+        notes: item.notes,
+        open_item: true,
+    })
+}
+
+/// Tells "set to null" from "not mentioned".
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}

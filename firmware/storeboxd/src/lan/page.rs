@@ -1,0 +1,84 @@
+//! The page at `/`: what the box is and what it is doing, for whoever opens it in a browser.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use storebox_core::settings::Connectivity;
+
+use super::Api;
+use super::identity::hex;
+use super::status::{Snapshot, uptime_words};
+
+const STYLE: &str = include_str!("page.css");
+
+/// The page.
+pub async fn page(State(api): State<Arc<Api>>) -> Response {
+    let markup = render(&api, &Snapshot::of(&api).await);
+    let mut response = markup.into_string().into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Seen every five seconds without a script; the page has none.
+    headers.insert(header::REFRESH, HeaderValue::from_static("5"));
+    response
+}
+
+/// The style sheet, a file of its own so that the page needs no inline style.
+pub async fn style() -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, STYLE).into_response()
+}
+
+fn render(api: &Api, state: &Snapshot) -> Markup {
+    let (word, doing) = match state.word() {
+        "healthy" => ("Selling", "Terminals are served and every order is on the disk before it is acknowledged."),
+        "degraded" => ("Selling, with a fault", "Terminals are served, but something needs a look: see below."),
+        _ if state.database == "full" => {
+            ("Disk full", "Terminals can read, but nothing is written until there is room.")
+        }
+        _ => ("Not selling", "The store cannot be read or written. The box restarts by itself."),
+    };
+    let cloud = match api.connectivity {
+        Connectivity::LocalOnly => "none configured, and none needed",
+        Connectivity::Offline => "offline; sales go on and are kept for it",
+    };
+    let rows: [(&str, String); 9] = [
+        ("Cloud", cloud.to_owned()),
+        ("Open orders", state.counts.open_orders.to_string()),
+        ("Paired terminals", state.counts.devices.to_string()),
+        ("Waiting for the cloud", format!("{} changes", state.counts.outbox)),
+        ("Refused writes to look at", state.counts.refused_writes.to_string()),
+        ("Unreadable records", state.counts.quarantined.to_string()),
+        ("Disk", state.disk_space()),
+        ("Running for", uptime_words(state.uptime_s)),
+        ("Release", env!("CARGO_PKG_VERSION").to_owned()),
+    ];
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (api.settings.name.as_str()) " – store box" }
+                link rel="stylesheet" href="/page.css";
+            }
+            body {
+                main {
+                    h1 { (api.settings.name.as_str()) }
+                    p class=(format!("state {}", state.word())) { (word) }
+                    p { (doing) }
+                    dl { @for (name, value) in &rows { div { dt { (name) } dd { (value) } } } }
+                    h2 { "Connect a terminal" }
+                    p {
+                        "It pairs with the secret in the box's " code { "secret" } " file: see "
+                        a href="/openapi.json" { "the API's description" } "."
+                    }
+                    p class="fingerprint" { "Fingerprint " code { (PreEscaped(hex(&api.fingerprint))) } }
+                }
+            }
+        }
+    }
+}

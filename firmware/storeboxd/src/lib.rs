@@ -1,0 +1,19 @@
+//! The daemon of the store box: everything that touches a disk, a socket or a clock.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`daemon`] | the box from start to drain |
+//! | [`config`] | the configuration file |
+//! | [`store`] | what is kept, and the one writer |
+//! | [`lan`] | what terminals reach |
+//! | [`watchdog`] | signs of life for the service manager |
+//! | [`clock`], [`entropy`], [`logging`] | time, randomness and log lines, each in one place |
+
+pub mod clock;
+pub mod config;
+pub mod daemon;
+pub mod entropy;
+pub mod lan;
+pub mod logging;
+pub mod store;
+pub mod watchdog;

@@ -1,0 +1,154 @@
+//! `storeboxd`: log → version → configuration → store → listener → ready → serve → drain.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use storeboxd::config::Config;
+use storeboxd::daemon::{Daemon, DaemonError, Greeting};
+use storeboxd::logging;
+
+/// A clean drain.
+const DONE: u8 = 0;
+/// The command line or the configuration is wrong; nothing was bound or written (EX_USAGE of sysexits.h).
+const USAGE: u8 = 64;
+/// A fault that a new process may get over (EX_SOFTWARE of sysexits.h).
+const FAULT: u8 = 70;
+
+/// Blocking reads at once: they are short, and each thread costs memory.
+const BLOCKING_THREADS: usize = 8;
+/// Threads that serve the network: more only compete with the writer.
+const WORKER_THREADS: usize = 4;
+
+const HELP: &str = "\
+storeboxd: the daemon of the store box
+
+Usage: storeboxd [--config FILE]
+
+  --config FILE  read the configuration from FILE (TOML); without it the box
+                 runs for this machine only: https://127.0.0.1:8443, state
+                 under the build's target folder or ./storebox-state
+  --help         show this
+  --version      show the release
+
+Environment:
+  STOREBOX_LOG   error, warn, info (default), debug or trace
+
+Exit: 0 after a clean stop, 64 if the configuration is wrong (nothing was
+written), 70 after a fault: start it again.
+";
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _shown = writeln!(io::stderr(), "storeboxd: {error}\nTry storeboxd --help.");
+            return ExitCode::from(USAGE);
+        }
+    };
+    match arguments {
+        Arguments::Help => show(HELP),
+        Arguments::Version => show(concat!("storeboxd ", env!("CARGO_PKG_VERSION"), "\n")),
+        Arguments::Run { config } => serve(config),
+    }
+}
+
+enum Arguments {
+    Help,
+    Version,
+    Run { config: Option<PathBuf> },
+}
+
+impl Arguments {
+    fn parse() -> Result<Self, lexopt::Error> {
+        use lexopt::prelude::*;
+        let mut config = None;
+        let mut parser = lexopt::Parser::from_env();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("config") => config = Some(PathBuf::from(parser.value()?)),
+                Short('h') | Long("help") => return Ok(Self::Help),
+                Short('V') | Long("version") => return Ok(Self::Version),
+                Short(_) | Long(_) | Value(_) => return Err(argument.unexpected()),
+            }
+        }
+        Ok(Self::Run { config })
+    }
+}
+
+fn serve(file: Option<PathBuf>) -> ExitCode {
+    logging::start();
+    log::info!("storeboxd {}", env!("CARGO_PKG_VERSION"));
+    let is_desk = file.is_none();
+    let config = match file.map_or_else(|| Ok(Config::desk(desk_folder())), |file| Config::read(&file)) {
+        Ok(config) => config,
+        Err(error) => {
+            log::error!("{error}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(1, |cores| cores.get().min(WORKER_THREADS)))
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(start_and_run(&config, is_desk)),
+        Err(error) => Err(DaemonError::Signals(error)),
+    };
+    match result {
+        Ok(()) => {
+            log::info!("stopped");
+            ExitCode::from(DONE)
+        }
+        Err(error) => {
+            log::error!("{error}");
+            ExitCode::from(if matches!(error, DaemonError::Currency { .. }) { USAGE } else { FAULT })
+        }
+    }
+}
+
+async fn start_and_run(config: &Config, is_desk: bool) -> Result<(), DaemonError> {
+    let daemon = Daemon::start(config).await?;
+    if is_desk {
+        show(&greet(&daemon.greeting()?));
+    }
+    daemon.run().await
+}
+
+/// Under `cargo run`, beside the build; else in the working folder.
+fn desk_folder() -> PathBuf {
+    let beside_the_build = || {
+        std::env::var_os("CARGO_MANIFEST_DIR")?;
+        let program = std::env::current_exe().ok()?;
+        Some(program.parent()?.parent()?.join("storebox-state"))
+    };
+    beside_the_build().unwrap_or_else(|| PathBuf::from("storebox-state"))
+}
+
+fn greet(greeting: &Greeting) -> String {
+    let Greeting { address, secret, fingerprint, ca_file } = greeting;
+    let ca = ca_file.display();
+    format!(
+        "\n\
+         The box is open at  https://{address}/\n\
+         Pairing secret      {secret}\n\
+         Fingerprint         {fingerprint}\n\
+         Certificate         {ca}\n\
+         \n\
+         Pair a till and place an order:\n\
+         \n\
+         TOKEN=$(curl -sS --cacert '{ca}' https://{address}/api/local/pair --json '{{\"name\":\"desk\",\"kind\":\"pos\",\"secret\":\"{secret}\"}}' \
+         | sed -n 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/p') && \
+         curl -sS --cacert '{ca}' https://{address}/pos/orders -H \"Authorization: Bearer $TOKEN\" \
+         --json '{{\"items\":[{{\"itemId\":\"coffee\",\"name\":\"Coffee\",\"quantity\":2,\"unitPrice\":350}}]}}'\n\
+         \n\
+         Stop it with Ctrl-C.\n\n"
+    )
+}
+
+fn show(text: &str) -> ExitCode {
+    // Nobody may be reading; the box serves all the same.
+    let _shown = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
+    ExitCode::from(DONE)
+}
