@@ -117,7 +117,8 @@ impl Currency {
 
     /// The three letters.
     pub fn code(&self) -> &str {
-        core::str::from_utf8(&self.code).unwrap_or("XXX")
+        // Three ASCII letters by construction; a damaged record may hold anything.
+        core::str::from_utf8(&self.code).unwrap_or("???")
     }
 }
 

@@ -101,7 +101,7 @@ impl Daemon {
             devices: Devices::new(devices),
             device_rate: config.device_rate(),
             secret,
-            nonces: Nonces::new(),
+            nonces: Nonces::default(),
             attempts: lan::pair::Attempts::default(),
             fingerprint: identity.fingerprint(),
             ca_pem: identity.ca_pem().to_owned(),

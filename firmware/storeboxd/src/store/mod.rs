@@ -274,10 +274,11 @@ impl Store {
 
     fn enqueue(&self, submission: Submission) -> Result<(), SubmitError> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        match queue.as_ref().map(|queue| queue.try_send(submission)) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(TrySendError::Full(_))) => Err(SubmitError::Busy),
-            Some(Err(TrySendError::Disconnected(_))) | None => Err(SubmitError::Stopped),
+        let Some(queue) = queue.as_ref() else { return Err(SubmitError::Stopped) };
+        match queue.try_send(submission) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_)) => Err(SubmitError::Busy),
+            Err(TrySendError::Disconnected(_)) => Err(SubmitError::Stopped),
         }
     }
 

@@ -38,9 +38,12 @@ pub(super) const META_CONNECTIVITY: &str = "connectivity";
 /// The layout this program writes. A store with a higher number is not opened.
 pub const SCHEMA: u32 = 1;
 
+/// Makes one layout into the next, within the transaction that opens the store.
+pub(super) type Migration = fn(&WriteTransaction) -> Result<(), super::StoreError>;
+
 /// Steps from each older layout to the next: `MIGRATIONS[0]` makes layout 2 out of layout 1. A step that renames
 /// or drops anything the previous release reads must wait for the release after it.
-pub(super) const MIGRATIONS: [fn(&WriteTransaction) -> Result<(), super::StoreError>; 0] = [];
+pub(super) const MIGRATIONS: [Migration; 0] = [];
 const _: () = assert!(MIGRATIONS.len() + 1 == SCHEMA as usize, "every layout needs a step that leads to it");
 
 /// Who this store is. Made once, with the file.

@@ -30,13 +30,15 @@ pub struct Nonces<const USED: usize = { limits::NONCES_USED }> {
     used: Mutex<BTreeSet<NonceId>>,
 }
 
-impl<const USED: usize> Nonces<USED> {
+impl<const USED: usize> Default for Nonces<USED> {
     /// With a key of this process only.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &entropy::random::<32>());
         Self { key, used: Mutex::default() }
     }
+}
 
+impl<const USED: usize> Nonces<USED> {
     /// A new nonce: 43 characters of base64url.
     pub fn issue(&self, now_ms: u64) -> String {
         let id = (now_ms, entropy::random());
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_nonce_is_good_once() {
-        let nonces = <Nonces>::new();
+        let nonces = <Nonces>::default();
         let (one, two) = (nonces.issue(5), nonces.issue(5));
         assert_ne!(one, two);
         assert_eq!(one.len(), 43);
@@ -146,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_nonce_is_good_for_two_minutes() {
-        let nonces = <Nonces>::new();
+        let nonces = <Nonces>::default();
         let (one, two) = (nonces.issue(1_000), nonces.issue(1_000));
         assert_eq!(nonces.consume(&one, 121_000), Ok(()));
         assert_eq!(nonces.consume(&one, 121_000), Err(NonceError::Used), "remembered to the end");
@@ -157,9 +159,9 @@ mod tests {
 
     #[test]
     fn only_the_nonces_of_this_process_are_known() {
-        let nonces = <Nonces>::new();
+        let nonces = <Nonces>::default();
         let nonce = nonces.issue(0);
-        assert_eq!(<Nonces>::new().consume(&nonce, 0), Err(NonceError::Unknown));
+        assert_eq!(<Nonces>::default().consume(&nonce, 0), Err(NonceError::Unknown));
         // Every character counts, the spare bits of the last one included.
         for place in 0..nonce.len() {
             let mut changed = nonce.clone().into_bytes();
@@ -183,7 +185,7 @@ mod tests {
 
     #[test]
     fn used_nonces_are_bounded_and_forgotten_when_they_expire() {
-        let nonces = Nonces::<3>::new();
+        let nonces = Nonces::<3>::default();
         for _ in 0..3 {
             assert_eq!(nonces.consume(&nonces.issue(10), 10), Ok(()));
         }
@@ -195,6 +197,6 @@ mod tests {
 
     #[test]
     fn what_is_printed_holds_no_key() {
-        assert_eq!(format!("{:?}", <Nonces>::new()), "Nonces { .. }");
+        assert_eq!(format!("{:?}", <Nonces>::default()), "Nonces { .. }");
     }
 }
