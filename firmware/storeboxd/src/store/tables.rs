@@ -126,3 +126,30 @@ pub(super) fn schema_of(transaction: &ReadTransaction) -> Result<Option<u32>, su
     let schema = table.get(META_SCHEMA)?;
     Ok(schema.and_then(|bytes| Some(u32::from_le_bytes(bytes.value().try_into().ok()?))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use storebox_core::record::{decode, encode};
+
+    /// Frozen like the records in `firmware/core/tests/frozen`: these bytes are read for ever.
+    #[test]
+    fn records_of_the_store_itself_are_read_for_ever() {
+        let identity =
+            Identity { store: StoreId::from_bytes([1; 16]), log: 0xbeef, made_at: Timestamp::from_millis(1_000) };
+        let bytes = [&[1][..], &[1; 16], &[0xef, 0xfd, 0x02, 0xe8, 0x07]].concat();
+        assert_eq!(encode(&identity), Ok(bytes.clone()));
+        assert_eq!(decode(&bytes), Ok(identity));
+
+        let clock = Hlc { wall: Timestamp::from_millis(1_000), counter: 5 };
+        let counters = Counters { last_event: 300, last_serial: 7, clock };
+        let bytes = vec![1, 0xac, 0x02, 7, 0xe8, 0x07, 5];
+        assert_eq!(encode(&counters), Ok(bytes.clone()));
+        assert_eq!(decode(&bytes), Ok(counters));
+
+        let row = Quarantined { at: Timestamp::from_millis(1), reason: "x".to_owned() };
+        let bytes = vec![1, 1, 1, b'x'];
+        assert_eq!(encode(&row), Ok(bytes.clone()));
+        assert_eq!(decode(&bytes), Ok(row));
+    }
+}
