@@ -6,6 +6,8 @@
 
 /// Largest request body. An order of [`LINES_PER_ORDER`] lines with notes fits; a till never sends more.
 pub const BODY_BYTES: usize = 256 * 1024;
+/// How much of a body that is too large is read and thrown away, so that the terminal gets to read why.
+pub const BODY_DISCARD_BYTES: usize = 16 * 1024 * 1024;
 /// Lines of one order. The largest catering orders seen have about 200.
 pub const LINES_PER_ORDER: usize = 500;
 /// Modifiers of one line: a pizza with everything has about 20.
@@ -59,6 +61,8 @@ pub const HEADERS_S: u64 = 60;
 pub const BODY_S: u64 = 15;
 /// A client that takes no byte of an answer for so long is dropped.
 pub const WRITE_STALL_S: u64 = 20;
+/// How long a connection the box ends may take to notice, so that its last answer is read.
+pub const LINGER_S: u64 = 2;
 /// HTTP/2 streams of one connection: a browser opens about a hundred.
 pub const STREAMS_PER_CONNECTION: u32 = 64;
 /// How long a graceful stop waits for requests that are under way.

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, Request as HttpRequest};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use ring::digest;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use storebox_core::command::{Actor, Command, Received, Request};
 use storebox_core::idempotency::RequestKey;
-use storebox_core::limits::{BODY_BYTES, BODY_S, IDEMPOTENCY_KEY_CHARS, REFUSED_BODY_BYTES};
+use storebox_core::limits::{BODY_BYTES, BODY_DISCARD_BYTES, BODY_S, IDEMPOTENCY_KEY_CHARS, REFUSED_BODY_BYTES};
 
 use super::Api;
 use super::problem::Problem;
@@ -76,19 +75,14 @@ impl<T: DeserializeOwned> FromRequest<Arc<Api>> for Body<T> {
     }
 }
 
-async fn read(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, Problem> {
-    let too_large = || {
-        let detail = format!("a body is at most {BODY_BYTES} bytes");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
-    };
+async fn read(headers: &HeaderMap, body: axum::body::Body) -> Result<Vec<u8>, Problem> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > BODY_BYTES) {
-        return Err(too_large());
-    }
-    let collected = Limited::new(body, BODY_BYTES).collect();
-    match tokio::time::timeout(Duration::from_secs(BODY_S), collected).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+    match tokio::time::timeout(Duration::from_secs(BODY_S), collect(body, declared.unwrap_or(0))).await {
+        Ok(Ok(Some(bytes))) => Ok(bytes),
+        Ok(Ok(None)) => {
+            let detail = format!("a body is at most {BODY_BYTES} bytes");
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail))
+        }
         Ok(Err(_broken)) => Err(Problem::bad_request("the body ended early")),
         Err(_elapsed) => {
             let detail = format!("the body took longer than {BODY_S} s");
@@ -97,7 +91,25 @@ async fn read(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, Prob
     }
 }
 
-fn object(headers: &HeaderMap, bytes: &Bytes) -> Result<Map<String, Value>, Problem> {
+/// The whole body, or `None` if it is too large. Then the rest is read and thrown away, within a bound: a
+/// connection that is closed while the terminal still sends loses the answer.
+async fn collect(mut body: axum::body::Body, declared: usize) -> Result<Option<Vec<u8>>, axum::Error> {
+    let mut bytes = Vec::with_capacity(declared.min(BODY_BYTES));
+    let mut received = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        received += data.len();
+        if received > BODY_DISCARD_BYTES {
+            break;
+        }
+        if received <= BODY_BYTES {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok((received <= BODY_BYTES).then_some(bytes))
+}
+
+fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     if bytes.is_empty() {
         return Ok(Map::new());
     }

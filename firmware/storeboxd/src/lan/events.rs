@@ -40,13 +40,16 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
 struct EventsQuery {
     /// A cursor of an earlier answer, `earliest` for all that is kept, or a time (RFC 3339, inclusive). Absent: from
     /// now on.
+    #[param(
+        pattern = r"^(earliest|[0-9a-f]{8}-[0-9a-f]{1,12}|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)$"
+    )]
     since: Option<String>,
     /// Wait up to so many seconds for something to happen.
     #[param(minimum = 0, maximum = 30)]
     wait: Option<u64>,
     /// At most so many events (default and most 500).
     #[param(minimum = 1, maximum = 500)]
-    limit: Option<u16>,
+    limit: Option<u64>,
 }
 
 /// Events and where to go on.
@@ -102,7 +105,7 @@ struct EntityBody {
 /// happens from now on.
 #[utoipa::path(
     get, path = "/api/sync/events", tag = "events",
-    params(EventsQuery, ("Last-Event-ID" = Option<String>, Header, description = "For streams: where to go on", pattern = "^[0-9a-f]{8}-[0-9a-f]{1,8}$")),
+    params(EventsQuery, ("Last-Event-ID" = Option<String>, Header, description = "For streams: the id of the last event received")),
     responses(
         (status = 200, description = "The events", content(
             (EventsBody = "application/json"),
@@ -119,21 +122,26 @@ async fn events(
     query: Result<Query<EventsQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let query = query::checked(query)?;
-    let last_event_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
-    let since = match last_event_id {
-        Some(id) => Since::read("Last-Event-ID", Some(id))?,
-        None => Since::read("since", query.since.as_deref())?,
-    };
+    let since = Since::read("since", query.since.as_deref())?;
     let wants_stream = headers
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/event-stream"));
-    if wants_stream { stream(api, since).await } else { poll(api, since, &query).await }
+    if !wants_stream {
+        return poll(api, since, &query).await;
+    }
+    let since = match headers.get("last-event-id") {
+        None => since,
+        // Whatever cannot be continued is answered with `resync`: an EventSource would not understand a refusal.
+        Some(id) => Since::Cursor(id.to_str().ok().and_then(|id| id.parse().ok()).unwrap_or(Cursor::NOWHERE)),
+    };
+    stream(api, since).await
 }
 
 async fn poll(api: Arc<Api>, since: Since, query: &EventsQuery) -> Result<Response, Problem> {
-    let wait = Duration::from_secs(query.wait.unwrap_or(0).min(POLL_WAIT_S));
-    let limit = query.limit.map_or(EVENTS_PER_ANSWER, |limit| usize::from(limit).clamp(1, EVENTS_PER_ANSWER));
+    let wait = Duration::from_secs(query::within("wait", query.wait, 0..=POLL_WAIT_S, 0)?);
+    let most = EVENTS_PER_ANSWER as u64;
+    let limit = query::within("limit", query.limit, 1..=most, most)? as usize;
     let mut committed = api.store.committed();
     let mut stopping = api.stopping.clone();
     let from = start(&api, since).await?;

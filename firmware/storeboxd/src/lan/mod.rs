@@ -2,7 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `server.rs` | accepting, time-outs, draining |
+//! | `server.rs`, `closing.rs` | accepting, time-outs, draining, ending politely |
 //! | `identity.rs`, `tls.rs` | the box's certificate and its TLS |
 //! | `auth.rs`, `pair.rs`, `pairing.rs` | tokens, pairing and its proofs |
 //! | `body.rs`, `query.rs`, `cursor.rs` | reading requests |
@@ -11,6 +11,7 @@
 
 pub mod auth;
 mod body;
+mod closing;
 mod cursor;
 mod events;
 pub mod identity;
@@ -98,7 +99,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .merge(pair::routes())
         .merge(status::routes())
         .split_for_parts();
-    let document = document.to_json().unwrap_or_default();
+    let document = openapi::finish(document);
     router
         .route("/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], document) }))
         .route("/", get(page::page))

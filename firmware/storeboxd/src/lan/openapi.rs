@@ -1,5 +1,7 @@
 //! What the OpenAPI document says about every endpoint.
 
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
@@ -32,6 +34,26 @@ impl Modify for Security {
         components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
         components.add_security_scheme("tokenAsPassword", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
     }
+}
+
+/// The document as it is served: a parameter that may be absent is not one that may be null, which no query or
+/// header can say.
+pub fn finish(mut document: utoipa::openapi::OpenApi) -> String {
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            for parameter in operation.parameters.iter_mut().flatten() {
+                if let RefOr::T(parameter) = parameter
+                    && let Some(RefOr::T(Schema::Object(object))) = &mut parameter.schema
+                    && let SchemaType::Array(types) = &object.schema_type
+                    && let Some(only) = types.iter().find(|kind| **kind != Type::Null)
+                {
+                    object.schema_type = SchemaType::Type(only.clone());
+                }
+            }
+        }
+    }
+    document.to_json().unwrap_or_default()
 }
 
 /// What any request with a token can meet.

@@ -108,26 +108,60 @@ async fn ping_by_post(State(api): State<Arc<Api>>) -> Json<PingBody> {
     Json(api.ping())
 }
 
-/// A terminal that wants to be paired: either proof and nonce, or the secret itself if it has verified the box by its
-/// certificate authority.
-#[derive(Deserialize, ToSchema)]
+/// A terminal that wants to be paired.
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PairRequest {
-    /// What people call the terminal.
-    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
     name: Name,
-    /// What it is.
-    #[schema(value_type = KindWord)]
     kind: DeviceKind,
-    /// Hexadecimal HMAC-SHA256(secret, "storebox-pair-1" ‖ SHA-256 of the SPKI seen in TLS ‖ nonce).
-    #[schema(max_length = 64)]
     proof: Option<String>,
-    /// The nonce of a ping.
-    #[schema(max_length = 128)]
     nonce: Option<String>,
-    /// The pairing secret.
-    #[schema(max_length = 128)]
     secret: Option<String>,
+}
+
+/// A terminal that wants to be paired: by proof and nonce, or by the secret itself if it has verified the box by its
+/// certificate authority.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "only its schema is used: one struct gives better words about what is wrong")]
+enum PairRequestSchema {
+    /// With a proof of knowing the secret, which does not travel.
+    Proof(PairByProof),
+    /// With the secret.
+    Secret(PairBySecret),
+}
+
+/// Pairing with a proof.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct PairByProof {
+    /// What people call the terminal.
+    #[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
+    name: String,
+    /// What it is.
+    kind: KindWord,
+    /// Hexadecimal HMAC-SHA256(secret, "storebox-pair-1" ‖ SHA-256 of the SPKI seen in TLS ‖ nonce).
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    proof: String,
+    /// The nonce of a ping.
+    #[schema(pattern = "^[A-Za-z0-9_-]{43}$")]
+    nonce: String,
+}
+
+/// Pairing with the secret.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct PairBySecret {
+    /// What people call the terminal.
+    #[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
+    name: String,
+    /// What it is.
+    kind: KindWord,
+    /// The pairing secret.
+    #[schema(pattern = "^[0-9A-HJKMNP-TV-Z]{26}$")]
+    secret: String,
 }
 
 /// What a terminal is.
@@ -171,7 +205,7 @@ struct PairBody {
 ///
 /// Sent with the old token, it keeps its id and the old token ends.
 #[utoipa::path(
-    post, path = "/api/local/pair", tag = "box", request_body = PairRequest, security((), ("token" = [])),
+    post, path = "/api/local/pair", tag = "box", request_body = PairRequestSchema, security((), ("token" = [])),
     responses((status = 201, body = PairBody, description = "Paired"), WriteProblems)
 )]
 async fn pair(

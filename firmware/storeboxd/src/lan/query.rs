@@ -1,9 +1,23 @@
 //! Query strings, with problems in the shape of all others.
 
+use std::ops::RangeInclusive;
+
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 
 use super::problem::Problem;
+
+/// A number of the query within its range, or the default.
+///
+/// # Errors
+/// A [`Problem`] that names the parameter and the range.
+pub fn within(name: &str, given: Option<u64>, range: RangeInclusive<u64>, default: u64) -> Result<u64, Problem> {
+    match given {
+        None => Ok(default),
+        Some(number) if range.contains(&number) => Ok(number),
+        Some(_) => Err(Problem::invalid(name, format!("must be between {} and {}", range.start(), range.end()))),
+    }
+}
 
 /// The query, or what is wrong with it.
 ///

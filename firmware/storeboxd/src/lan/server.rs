@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tower_service::Service;
 
+use super::closing::Closing;
 use super::tls::ServerTls;
 use crate::watchdog::CheckIn;
 
@@ -130,7 +131,7 @@ async fn converse(
     tls: &ServerTls,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
     let mut stream = TimeoutStream::new(stream);
@@ -143,7 +144,8 @@ async fn converse(
         request.extensions_mut().insert(ConnectInfo(address));
         router.clone().call(request)
     });
-    let connection = builder().serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let connection =
+        builder().serve_connection_with_upgrades(TokioIo::new(Closing::new(stream, permit)), service).into_owned();
     watcher.watch(connection).await
 }
 

@@ -16,6 +16,11 @@ pub struct Cursor {
     pub listed: Option<OrderId>,
 }
 
+impl Cursor {
+    /// A place in no log.
+    pub const NOWHERE: Self = Self { log: 0, event: u64::MAX, listed: None };
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}-{:x}", self.log, self.event)?;

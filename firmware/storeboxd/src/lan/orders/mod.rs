@@ -51,7 +51,17 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
 #[utoipa::path(
     post, path = "/pos/orders", tag = "orders", request_body = NewOrder,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless; any text of up to 255 visible characters", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
-    responses((status = 201, body = OrderBody, description = "The order, durable"), Conflict, WriteProblems)
+    responses(
+        (status = 201, body = OrderBody, description = "The order, durable", links(
+            ("show" = (operation_id = "show", parameters(("id" = "$response.body#/id")))),
+            ("modify" = (operation_id = "modify", parameters(("id" = "$response.body#/id")))),
+            ("send" = (operation_id = "send_to_kitchen", parameters(("id" = "$response.body#/id")))),
+            ("close" = (operation_id = "close", parameters(("id" = "$response.body#/id")))),
+            ("void" = (operation_id = "void", parameters(("id" = "$response.body#/id")))),
+        )),
+        Conflict,
+        WriteProblems,
+    )
 )]
 async fn create(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<NewOrder>) -> Result<Response, Problem> {
     let now = api.clock.wall();
@@ -86,7 +96,8 @@ async fn list(
 ) -> Result<Response, Problem> {
     let query = query::checked(query)?;
     let statuses = query.statuses()?;
-    let limit = query.limit.map_or(ORDERS_PER_ANSWER_DEFAULT, |limit| usize::from(limit).clamp(1, ORDERS_PER_ANSWER));
+    let (most, default) = (ORDERS_PER_ANSWER as u64, ORDERS_PER_ANSWER_DEFAULT as u64);
+    let limit = query::within("limit", query.limit, 1..=most, default)? as usize;
     let since = Since::read("since", query.since.as_deref())?;
     let page = api
         .store
@@ -224,6 +235,9 @@ async fn void(
 #[into_params(parameter_in = Query)]
 struct ListQuery {
     /// A cursor of an earlier answer, `earliest`, or a time (RFC 3339, inclusive).
+    #[param(
+        pattern = r"^(earliest|[0-9a-f]{8}-[0-9a-f]{1,12}|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)$"
+    )]
     since: Option<String>,
     /// Statuses, separated by commas: pending, confirmed, preparing, ready, completed, voided.
     #[param(
@@ -232,7 +246,7 @@ struct ListQuery {
     status: Option<String>,
     /// At most so many orders (default 100).
     #[param(minimum = 1, maximum = 500)]
-    limit: Option<u16>,
+    limit: Option<u64>,
 }
 
 impl ListQuery {

@@ -20,20 +20,20 @@ use crate::lan::problem::Problem;
 #[schema(as = NewOrder)]
 pub struct NewOrder {
     /// A UUID becomes the order's id; any other text is kept as `clientId` and works in paths too.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     pub id: Option<Name>,
     /// The table, as the terminal names it.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     pub table_id: Option<Name>,
     /// How the guest takes it.
     #[serde(default)]
     #[schema(value_type = OrderTypeWord)]
     pub order_type: OrderType,
     /// The customer, as the terminal names them.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     pub customer_id: Option<Name>,
     /// For whoever serves it.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[\x20-\x7e]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     pub notes: Option<Note>,
     /// What is ordered; none for a tab that is only opened.
     #[schema(max_items = 500)]
@@ -49,10 +49,10 @@ pub struct NewOrder {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewItem {
     /// The item, as the terminal names it.
-    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     item_id: Name,
     /// Its name as printed.
-    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     name: Option<Name>,
     /// How much of it, with at most three decimals.
     #[schema(value_type = f64, exclusive_minimum = 0, maximum = 100_000, multiple_of = 0.001)]
@@ -65,7 +65,7 @@ pub struct NewItem {
     #[schema(max_items = 50)]
     modifiers: Vec<NewModifier>,
     /// For the kitchen.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[\x20-\x7e]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     notes: Option<Note>,
 }
 
@@ -74,10 +74,10 @@ pub struct NewItem {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewModifier {
     /// The modifier, as the terminal names it.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     modifier_id: Option<Name>,
     /// Its name as printed.
-    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     name: Name,
     /// What it adds to the price of one, in minor units. Below zero only as far as the item's price goes.
     #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000_i64)]
@@ -112,18 +112,18 @@ pub struct OrderPatch {
     updated_at: Option<Timestamp>,
     /// The table; null clears it.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     table_id: Option<Option<Name>>,
     /// How the guest takes it.
     #[schema(value_type = Option<OrderTypeWord>)]
     order_type: Option<OrderType>,
     /// The customer; null clears it.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[\x20-\x7e]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     customer_id: Option<Option<Name>>,
     /// The notes; null clears them.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[\x20-\x7e]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     notes: Option<Option<Note>>,
     /// New lines.
     #[serde(default)]
@@ -156,7 +156,7 @@ pub struct ItemChange {
     quantity_delta: Quantity,
     /// New notes; null clears them.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[\x20-\x7e]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     notes: Option<Option<Note>>,
 }
 
@@ -216,7 +216,7 @@ pub enum TenderWord {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VoidOrder {
     /// Why.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[\x20-\x7e]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     reason: Option<Note>,
     /// The version seen.
     #[schema(minimum = 1)]
