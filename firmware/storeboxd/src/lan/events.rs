@@ -49,7 +49,7 @@ struct EventsQuery {
     wait: Option<u64>,
     /// At most so many events (default and most 500).
     #[param(minimum = 1, maximum = 500)]
-    limit: Option<u64>,
+    limit: Option<usize>,
 }
 
 /// Events and where to go on.
@@ -140,8 +140,7 @@ async fn events(
 
 async fn poll(api: Arc<Api>, since: Since, query: &EventsQuery) -> Result<Response, Problem> {
     let wait = Duration::from_secs(query::within("wait", query.wait, 0..=POLL_WAIT_S, 0)?);
-    let most = EVENTS_PER_ANSWER as u64;
-    let limit = query::within("limit", query.limit, 1..=most, most)? as usize;
+    let limit = query::within("limit", query.limit, 1..=EVENTS_PER_ANSWER, EVENTS_PER_ANSWER)?;
     let mut committed = api.store.committed();
     let mut stopping = api.stopping.clone();
     let from = start(&api, since).await?;

@@ -1,5 +1,6 @@
 //! Query strings, with problems in the shape of all others.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use axum::extract::Query;
@@ -11,7 +12,12 @@ use super::problem::Problem;
 ///
 /// # Errors
 /// A [`Problem`] that names the parameter and the range.
-pub fn within(name: &str, given: Option<u64>, range: RangeInclusive<u64>, default: u64) -> Result<u64, Problem> {
+pub fn within<N: PartialOrd + Display>(
+    name: &str,
+    given: Option<N>,
+    range: RangeInclusive<N>,
+    default: N,
+) -> Result<N, Problem> {
     match given {
         None => Ok(default),
         Some(number) if range.contains(&number) => Ok(number),

@@ -96,8 +96,7 @@ async fn list(
 ) -> Result<Response, Problem> {
     let query = query::checked(query)?;
     let statuses = query.statuses()?;
-    let (most, default) = (ORDERS_PER_ANSWER as u64, ORDERS_PER_ANSWER_DEFAULT as u64);
-    let limit = query::within("limit", query.limit, 1..=most, default)? as usize;
+    let limit = query::within("limit", query.limit, 1..=ORDERS_PER_ANSWER, ORDERS_PER_ANSWER_DEFAULT)?;
     let since = Since::read("since", query.since.as_deref())?;
     let page = api
         .store
@@ -246,7 +245,7 @@ struct ListQuery {
     status: Option<String>,
     /// At most so many orders (default 100).
     #[param(minimum = 1, maximum = 500)]
-    limit: Option<u64>,
+    limit: Option<usize>,
 }
 
 impl ListQuery {
