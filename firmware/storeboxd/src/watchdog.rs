@@ -19,8 +19,10 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::store::Store;
 
-/// How often the signs of life are looked at: three times within the manager's patience.
-const LOOK_EVERY: Duration = Duration::from_secs(WATCHDOG_S / 3);
+/// How often the signs of life are looked at if the manager does not say how patient it is.
+const LOOK_EVERY: Duration = Duration::from_secs(WATCHDOG_S / LOOKS as u64);
+/// Looks within the manager's patience.
+const LOOKS: u32 = 3;
 
 /// Where a critical task shows that it is alive.
 #[derive(Clone)]
@@ -80,7 +82,8 @@ impl Watchdog {
 
     /// Feeds the service manager until `stopping` becomes true.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
-        let mut look = tokio::time::interval(LOOK_EVERY);
+        let patience = sd_notify::watchdog_enabled().map(|patience| patience / LOOKS);
+        let mut look = tokio::time::interval(patience.unwrap_or(LOOK_EVERY).min(LOOK_EVERY));
         loop {
             tokio::select! {
                 _ = look.tick() => {}

@@ -9,8 +9,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use storebox_core::limits::LINGER_S;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use storebox_core::limits::{BODY_DISCARD_BYTES, LINGER_S};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, copy, sink};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// A stream that ends politely when it is dropped, and gives its permit back only then.
@@ -36,9 +36,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Closing<S> {
         runtime.spawn(async move {
             let _ended = tokio::time::timeout(Duration::from_secs(LINGER_S), async {
                 stream.shutdown().await?;
-                let mut rest = [0; 4096];
-                while stream.read(&mut rest).await? > 0 {}
-                io::Result::Ok(())
+                copy(&mut stream.take(BODY_DISCARD_BYTES as u64), &mut sink()).await
             })
             .await;
             drop(permit);

@@ -28,12 +28,12 @@ pub mod tls;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
+use axum::{Extension, Router};
 use storebox_core::limits::{NONCES_USED, STREAMS};
 use storebox_core::settings::{Connectivity, Mode, Settings};
 use storebox_core::throttle::Rate;
@@ -93,15 +93,15 @@ impl Api {
 
 /// Every route of the box.
 pub fn router(api: Arc<Api>) -> Router {
-    let (router, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
+    let (router, document) = OpenApiRouter::with_openapi(openapi::Head::openapi())
         .merge(orders::routes())
         .merge(events::routes())
         .merge(pair::routes())
         .merge(status::routes())
+        .merge(openapi::routes())
         .split_for_parts();
-    let document = openapi::finish(document);
     router
-        .route("/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], document) }))
+        .layer(Extension(openapi::finish(document)))
         .route("/", get(page::page))
         .route("/page.css", get(page::style))
         .fallback(|| async { Problem::not_found("there is nothing at this address: see /openapi.json") })

@@ -1,10 +1,18 @@
 //! What the OpenAPI document says about every endpoint.
 
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::http::header;
+use axum::response::IntoResponse;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::Api;
 use super::problem::ProblemBody;
 
 /// The head of the document; paths come from the routes themselves.
@@ -24,7 +32,11 @@ use super::problem::ProblemBody;
         (name = "box", description = "The box itself"),
     )
 )]
-pub struct Document;
+pub struct Head;
+
+/// The document as it is served.
+#[derive(Clone)]
+pub struct Document(Arc<str>);
 
 struct Security;
 
@@ -38,7 +50,7 @@ impl Modify for Security {
 
 /// The document as it is served: a parameter that may be absent is not one that may be null, which no query or
 /// header can say.
-pub fn finish(mut document: utoipa::openapi::OpenApi) -> String {
+pub fn finish(mut document: utoipa::openapi::OpenApi) -> Document {
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
         for operation in operations.into_iter().flatten() {
@@ -53,7 +65,18 @@ pub fn finish(mut document: utoipa::openapi::OpenApi) -> String {
             }
         }
     }
-    document.to_json().unwrap_or_default()
+    Document(document.to_json().unwrap_or_default().into())
+}
+
+/// The route of the document.
+pub fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(openapi))
+}
+
+/// Describe the API
+#[utoipa::path(get, path = "/openapi.json", tag = "box", security(()), responses((status = 200, body = Object, description = "This document")))]
+async fn openapi(Extension(Document(document)): Extension<Document>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], document.to_string())
 }
 
 /// What any request with a token can meet.

@@ -232,7 +232,7 @@ async fn pair(
     };
     let old = token(&headers).and_then(|token| api.devices.by_token(&token));
     let token = Token::make();
-    let paired_at = api.clock.wall();
+    let paired_at = api.store.now();
     let device = Device {
         id: old.as_ref().map_or_else(|| DeviceId::new(paired_at, entropy::for_id()), |old| old.id),
         name: request.name,

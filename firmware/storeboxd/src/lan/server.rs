@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -140,13 +140,28 @@ async fn converse(
     let stream = tokio::time::timeout(Duration::from_secs(HANDSHAKE_S), handshake)
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long"))??;
+    let heard = Arc::new(AtomicBool::new(false));
+    let hears = Arc::clone(&heard);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        hears.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(address));
         router.clone().call(request)
     });
-    let connection =
-        builder().serve_connection_with_upgrades(TokioIo::new(Closing::new(stream, permit)), service).into_owned();
-    watcher.watch(connection).await
+    let stream = TokioIo::new(Closing::new(stream, permit));
+    let connection = builder().serve_connection_with_upgrades(stream, service).into_owned();
+    tokio::select! {
+        ended = watcher.watch(connection) => ended,
+        () = silence(&heard) => Err(io::Error::new(io::ErrorKind::TimedOut, "no request came").into()),
+    }
+}
+
+/// Returns if no request was heard in the time one may take. Until the first one hyper has no clock running: it still
+/// waits for the bytes that tell HTTP/1 from HTTP/2.
+async fn silence(heard: &AtomicBool) {
+    tokio::time::sleep(Duration::from_secs(HEADERS_S)).await;
+    if heard.load(Ordering::Relaxed) {
+        std::future::pending().await
+    }
 }
 
 fn builder() -> Builder<TokioExecutor> {

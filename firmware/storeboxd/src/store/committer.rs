@@ -129,6 +129,7 @@ impl Committer {
                 transaction.commit()?;
                 self.settings = settings;
                 self.counters = counters;
+                self.shared.recorded_ms.store(counters.clock.wall.as_millis(), Ordering::Relaxed);
             }
             // Replays and refusals only: everything they say was durable before.
             None => transaction.abort()?,

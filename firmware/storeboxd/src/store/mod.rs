@@ -30,6 +30,7 @@ use storebox_core::id::StoreId;
 use storebox_core::limits::{COMMIT_QUEUE, COMMIT_WAIT_S, STORE_CACHE_BYTES};
 use storebox_core::record::encode;
 use storebox_core::settings::Settings;
+use storebox_core::time::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 pub use cursor::{Cursor, NotACursor};
@@ -74,6 +75,8 @@ struct Shared {
     stopped: AtomicBool,
     /// Write requests received and not answered.
     under_way: AtomicUsize,
+    /// The latest time anything was recorded at, in milliseconds since 1970.
+    recorded_ms: AtomicU64,
     /// Monotonic milliseconds at which the writer last showed that it is alive.
     checked_in_ms: AtomicU64,
     statistics: Statistics,
@@ -141,6 +144,7 @@ impl Store {
             full: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             under_way: AtomicUsize::new(0),
+            recorded_ms: AtomicU64::new(counters.clock.wall.as_millis()),
             checked_in_ms: AtomicU64::new(0),
             statistics: Statistics::default(),
             reopened: (Mutex::new(0), Condvar::new()),
@@ -226,6 +230,13 @@ impl Store {
     /// Who the store is.
     pub fn id(&self) -> StoreId {
         self.shared.identity.store
+    }
+
+    /// The time of business: what the wall shows, but never before anything that was recorded. Identifiers made from
+    /// it stay in order while the box waits for a clock that is right.
+    pub fn now(&self) -> Timestamp {
+        let recorded = Timestamp::from_millis(self.shared.recorded_ms.load(Ordering::Relaxed));
+        self.shared.clock.wall().max(recorded)
     }
 
     /// A cursor into this store's log.

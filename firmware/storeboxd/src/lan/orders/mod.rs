@@ -64,7 +64,7 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
     )
 )]
 async fn create(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<NewOrder>) -> Result<Response, Problem> {
-    let now = api.clock.wall();
+    let now = api.store.now();
     let mut body = body;
     let (id, client_id) = request::order_id(body.value.id.take(), now);
     let (new, rest) = body.split();
@@ -165,7 +165,7 @@ async fn modify(
     body: Body<OrderPatch>,
 ) -> Result<Response, Problem> {
     let (patch, rest) = body.split();
-    let (modification, expected) = patch.into_parts(api.clock.wall())?;
+    let (modification, expected) = patch.into_parts(api.store.now())?;
     api.change(terminal, id, expected, Action::Modify(modification), rest).await
 }
 
@@ -204,7 +204,7 @@ async fn close(
     body: Body<CloseOrder>,
 ) -> Result<Response, Problem> {
     let (close, rest) = body.split();
-    let (cash, expected) = close.into_parts(api.clock.wall())?;
+    let (cash, expected) = close.into_parts(api.store.now())?;
     api.change(terminal, id, expected, Action::Close { cash }, rest).await
 }
 
