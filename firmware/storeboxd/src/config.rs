@@ -70,8 +70,10 @@ pub struct LanConfig {
     pub shared_secret_file: Option<PathBuf>,
     /// The box's part among the boxes of the store.
     pub mode: Mode,
-    rate_per_device_s: u32,
-    rate_burst: u32,
+    /// Requests per second one terminal may keep up.
+    pub rate_per_device_s: u32,
+    /// Requests it may send at once after a pause.
+    pub rate_burst: u32,
 }
 
 impl Default for LanConfig {
@@ -91,6 +93,7 @@ impl Default for LanConfig {
 #[serde(deny_unknown_fields)]
 pub struct CloudConfig {
     /// Where the cloud is. Absent: the box is complete without one.
+    #[serde(default, deserialize_with = "https")]
     pub url: Option<String>,
 }
 
@@ -237,6 +240,15 @@ fn register<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error
     }
 }
 
+fn https<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let url = String::deserialize(deserializer)?;
+    let host = url.strip_prefix("https://").unwrap_or_default();
+    if host.is_empty() || host.starts_with('/') || url.contains(char::is_whitespace) {
+        return Err(D::Error::custom("the cloud's address begins with https:// and a name"));
+    }
+    Ok(Some(url))
+}
+
 /// Percent with up to four decimals, as parts per million.
 fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let percent = f64::deserialize(deserializer)?;
@@ -289,6 +301,15 @@ mod tests {
         ] {
             let error = parse(&format!("[store]\nstate_dir = '/s'\n{line}\n")).unwrap_err();
             assert!(error.contains(expected) && error.contains("line 3"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_cloud_is_reached_over_tls_only() {
+        let read = |url: &str| parse(&format!("[store]\nstate_dir = '/s'\n[cloud]\nurl = '{url}'\n"));
+        assert!(read("https://cloud.example/").is_ok());
+        for wrong in ["http://cloud.example", "https://", "cloud.example", "https://two words"] {
+            assert!(read(wrong).unwrap_err().contains("https://"), "{wrong}");
         }
     }
 

@@ -100,6 +100,8 @@ impl Daemon {
             port: address.port(),
             devices: Devices::new(devices),
             device_rate: config.device_rate(),
+            limits: lan::pair::LimitsBody::new(&config.lan),
+            pairing: tokio::sync::Mutex::default(),
             secret,
             nonces: Nonces::default(),
             attempts: lan::pair::Attempts::default(),
@@ -111,7 +113,9 @@ impl Daemon {
         });
         let router = lan::router(Arc::clone(&api));
         let server = Server { listener, tls, router, api, check_in: CheckIn::new(Arc::clone(&clock)) };
-        publish_address(&lan_dir, address).map_err(|error| DaemonError::Folder { folder: lan_dir.clone(), error })?;
+        if let Err(error) = publish_address(&lan_dir, address) {
+            log::warn!("cannot write down where the box listens: {error}");
+        }
         log::info!("listening on https://{address}");
         Ok(Self { store, writer, server, identity, clock, lan_dir, state_dir, stop, terminate, interrupt, _lock: lock })
     }
@@ -196,7 +200,12 @@ fn take_folder(folder: &Path) -> Result<File, DaemonError> {
 }
 
 async fn tell(store: &Store, command: Command) -> Result<(), DaemonError> {
-    let answer = store.submit(Request { actor: None, key: None, received: None, command }).await?;
+    let answer = match store.submit(Request { actor: None, key: None, received: None, command }).await {
+        Ok(answer) => answer,
+        // What the store knows already holds; the box starts, so that what is there can be read.
+        Err(SubmitError::Full) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
     match answer.result {
         Ok(_) => Ok(()),
         Err(Rejection::CurrencyFixed { stored }) => Err(DaemonError::Currency { stored: stored.code().to_owned() }),

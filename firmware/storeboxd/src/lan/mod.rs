@@ -66,6 +66,10 @@ pub struct Api {
     pub devices: Devices,
     /// How often each may ask.
     pub device_rate: Rate,
+    /// What it asks terminals to hold themselves to.
+    pub limits: pair::LimitsBody,
+    /// Held while a terminal is paired, so that memory and store agree on who came last.
+    pub pairing: tokio::sync::Mutex<()>,
     /// What new terminals prove that they know.
     pub secret: PairingSecret,
     /// For their proofs.

@@ -14,8 +14,8 @@ use storebox_core::command::{Command, Request};
 use storebox_core::device::{Device, DeviceKind};
 use storebox_core::id::{DeviceId, StoreId};
 use storebox_core::limits::{
-    BODY_BYTES, DEVICE_BURST, DEVICE_RATE_PER_S, LINES_PER_ORDER, PAIRING_BURST, PAIRING_EVERY_S, TERMINAL_BACKLOG,
-    TERMINAL_REPLAYS, THROTTLED_ADDRESSES,
+    BODY_BYTES, LINES_PER_ORDER, PAIRING_BURST, PAIRING_EVERY_S, TERMINAL_BACKLOG, TERMINAL_REPLAYS,
+    THROTTLED_ADDRESSES,
 };
 use storebox_core::settings::Mode;
 use storebox_core::text::Name;
@@ -30,6 +30,7 @@ use super::body::Body;
 use super::identity::hex;
 use super::openapi::WriteProblems;
 use super::problem::Problem;
+use crate::config::LanConfig;
 use crate::entropy;
 
 /// The routes.
@@ -68,9 +69,9 @@ struct PingBody {
 }
 
 /// Bounds a terminal should know.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct LimitsBody {
+pub struct LimitsBody {
     /// Requests a terminal may hold back while it cannot reach the box.
     backlog: u32,
     /// Held-back requests it may replay at once.
@@ -79,21 +80,24 @@ struct LimitsBody {
     body_bytes: usize,
     /// Lines of one order.
     items_per_order: usize,
-    /// Requests a terminal may keep up per second, unless the owner says otherwise.
+    /// Requests a terminal may keep up per second.
     requests_per_second: u32,
     /// Requests it may send at once after a pause.
     burst: u32,
 }
 
 impl LimitsBody {
-    const ADVERTISED: Self = Self {
-        backlog: TERMINAL_BACKLOG,
-        concurrent_replays: TERMINAL_REPLAYS,
-        body_bytes: BODY_BYTES,
-        items_per_order: LINES_PER_ORDER,
-        requests_per_second: DEVICE_RATE_PER_S,
-        burst: DEVICE_BURST,
-    };
+    /// The product's bounds, and the owner's.
+    pub fn new(config: &LanConfig) -> Self {
+        Self {
+            backlog: TERMINAL_BACKLOG,
+            concurrent_replays: TERMINAL_REPLAYS,
+            body_bytes: BODY_BYTES,
+            items_per_order: LINES_PER_ORDER,
+            requests_per_second: config.rate_per_device_s,
+            burst: config.rate_burst,
+        }
+    }
 }
 
 /// Find the box
@@ -230,6 +234,7 @@ async fn pair(
             return Err(problem);
         }
     };
+    let _one_at_a_time = api.pairing.lock().await;
     let old = token(&headers).and_then(|token| api.devices.by_token(&token));
     let token = Token::make();
     let paired_at = api.store.now();
@@ -247,13 +252,8 @@ async fn pair(
     log::info!(device:% = device.id, terminal:% = device.name, address:% = from.ip(); "paired a terminal");
     let device_id = device.id;
     api.devices.insert(device);
-    let body = PairBody {
-        device_id,
-        token: token.as_str().to_owned(),
-        proof,
-        ca: api.ca_pem.clone(),
-        limits: LimitsBody::ADVERTISED,
-    };
+    let body =
+        PairBody { device_id, token: token.as_str().to_owned(), proof, ca: api.ca_pem.clone(), limits: api.limits };
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
 
@@ -271,7 +271,7 @@ impl Api {
             currency_exponent: self.settings.currency.exponent,
             fingerprint: hex(&self.fingerprint),
             nonce: self.nonces.issue(now_ms),
-            limits: LimitsBody::ADVERTISED,
+            limits: self.limits,
         }
     }
 

@@ -22,7 +22,8 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// A command on its way, and where its answer goes.
 pub(super) struct Submission {
-    pub(super) request: Request,
+    /// Apart from the rest, because the queue's room is allocated at once.
+    pub(super) request: Box<Request>,
     pub(super) reply: oneshot::Sender<Result<Answer, SubmitError>>,
 }
 
@@ -156,7 +157,7 @@ impl Committer {
 impl Shared {
     /// Whether there is room to write. Below the reserve there is none, and there is again only when the reserve
     /// and the ballast both fit.
-    fn look_for_room(&self) -> bool {
+    pub(super) fn look_for_room(&self) -> bool {
         let was_full = self.full.load(Ordering::Acquire);
         let needed = if was_full { DISK_RESERVE_BYTES + BALLAST_BYTES } else { DISK_RESERVE_BYTES };
         // A medium that does not say how full it is shows it by failing.
@@ -166,7 +167,7 @@ impl Shared {
             if is_full {
                 log::error!("the disk is nearly full: nothing is written until there is room again");
             } else {
-                log::info!("the disk has room again");
+                log::debug!("the disk has room");
                 self.medium.restore_ballast();
             }
         }

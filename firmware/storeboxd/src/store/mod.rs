@@ -130,9 +130,15 @@ impl Store {
         if medium.is_blank()? {
             make(medium.as_ref(), &meter, clock.as_ref(), &settings)?;
         }
-        let database = open_database(medium.as_ref(), &meter)?;
+        let database = open_database(medium.as_ref(), &meter).or_else(|error| match meter.failure() {
+            Some(Failure::Full) => {
+                medium.release_ballast();
+                meter.forget_failure();
+                open_database(medium.as_ref(), &meter)
+            }
+            Some(Failure::Fault) | None => Err(error),
+        })?;
         let (identity, stored, counters) = load(&database)?;
-        medium.restore_ballast();
         let (queue, receiver) = sync_channel(COMMIT_QUEUE);
         let (committed, watch) = watch::channel(counters.last_event);
         let shared = Arc::new(Shared {
@@ -141,7 +147,8 @@ impl Store {
             clock,
             database: RwLock::new(Some(database)),
             identity,
-            full: AtomicBool::new(false),
+            // Until there was a look: the first one finds room, or says that there is none.
+            full: AtomicBool::new(true),
             stopped: AtomicBool::new(false),
             under_way: AtomicUsize::new(0),
             recorded_ms: AtomicU64::new(counters.clock.wall.as_millis()),
@@ -150,6 +157,7 @@ impl Store {
             reopened: (Mutex::new(0), Condvar::new()),
         });
         shared.check_in();
+        shared.look_for_room();
         let committer = Committer {
             shared: Arc::clone(&shared),
             queue: receiver,
@@ -174,7 +182,7 @@ impl Store {
             return Ok(answer);
         }
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Submission { request, reply })?;
+        self.enqueue(Submission { request: Box::new(request), reply })?;
         match tokio::time::timeout(Duration::from_secs(COMMIT_WAIT_S), answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_gone)) => Err(SubmitError::Stopped),
@@ -187,7 +195,7 @@ impl Store {
         let (reply, _nobody) = oneshot::channel();
         let request = Request { actor: None, key: None, received: None, command };
         // If the queue is full, what the box noticed will be noticed again.
-        let _later = self.enqueue(Submission { request, reply });
+        let _later = self.enqueue(Submission { request: Box::new(request), reply });
     }
 
     /// Tells the writer that a write request is coming.
