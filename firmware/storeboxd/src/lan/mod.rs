@@ -28,17 +28,16 @@ pub mod tls;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
-use axum::{Extension, Router};
 use storebox_core::limits::{NONCES_USED, STREAMS};
 use storebox_core::settings::{Connectivity, Mode, Settings};
 use storebox_core::throttle::Rate;
 use tokio::sync::{Semaphore, watch};
-use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::clock::Clock;
@@ -95,17 +94,15 @@ impl Api {
     }
 }
 
+/// The subjects of the API, each with its routes and what the OpenAPI document says of them.
+const SUBJECTS: [fn() -> OpenApiRouter<Arc<Api>>; 5] =
+    [orders::routes, events::routes, pair::routes, status::routes, openapi::routes];
+
 /// Every route of the box.
 pub fn router(api: Arc<Api>) -> Router {
-    let (router, document) = OpenApiRouter::with_openapi(openapi::Head::openapi())
-        .merge(orders::routes())
-        .merge(events::routes())
-        .merge(pair::routes())
-        .merge(status::routes())
-        .merge(openapi::routes())
-        .split_for_parts();
-    router
-        .layer(Extension(openapi::finish(document)))
+    // What describes the routes is several times their size; it is dropped here, and made when somebody asks.
+    let subjects = SUBJECTS.iter().fold(Router::new(), |router, subject| router.merge(subject().split_for_parts().0));
+    subjects
         .route("/", get(page::page))
         .route("/page.css", get(page::style))
         .fallback(|| async { Problem::not_found("there is nothing at this address: see /openapi.json") })

@@ -1,8 +1,7 @@
 //! What the OpenAPI document says about every endpoint.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use axum::Extension;
 use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::openapi::RefOr;
@@ -12,8 +11,8 @@ use utoipa::{IntoResponses, Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Api;
 use super::problem::ProblemBody;
+use super::{Api, SUBJECTS};
 
 /// The head of the document; paths come from the routes themselves.
 #[derive(OpenApi)]
@@ -32,11 +31,7 @@ use super::problem::ProblemBody;
         (name = "box", description = "The box itself"),
     )
 )]
-pub struct Head;
-
-/// The document as it is served.
-#[derive(Clone)]
-pub struct Document(Arc<str>);
+struct Head;
 
 struct Security;
 
@@ -48,9 +43,22 @@ impl Modify for Security {
     }
 }
 
-/// The document as it is served: a parameter that may be absent is not one that may be null, which no query or
-/// header can say.
-pub fn finish(mut document: utoipa::openapi::OpenApi) -> Document {
+/// The route of the document.
+pub fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(openapi))
+}
+
+/// Describe the API
+#[utoipa::path(get, path = "/openapi.json", tag = "box", security(()), responses((status = 200, body = Object, description = "This document")))]
+async fn openapi() -> impl IntoResponse {
+    static DOCUMENT: OnceLock<String> = OnceLock::new();
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.get_or_init(document).as_str())
+}
+
+/// The whole document. A parameter that may be absent is not one that may be null, which no query or header can say.
+fn document() -> String {
+    let head = OpenApiRouter::with_openapi(Head::openapi());
+    let (_, mut document) = SUBJECTS.iter().fold(head, |router, subject| router.merge(subject())).split_for_parts();
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
         for operation in operations.into_iter().flatten() {
@@ -65,18 +73,7 @@ pub fn finish(mut document: utoipa::openapi::OpenApi) -> Document {
             }
         }
     }
-    Document(document.to_json().unwrap_or_default().into())
-}
-
-/// The route of the document.
-pub fn routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new().routes(routes!(openapi))
-}
-
-/// Describe the API
-#[utoipa::path(get, path = "/openapi.json", tag = "box", security(()), responses((status = 200, body = Object, description = "This document")))]
-async fn openapi(Extension(Document(document)): Extension<Document>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], document.to_string())
+    document.to_json().unwrap_or_default()
 }
 
 /// What any request with a token can meet.
