@@ -1,5 +1,6 @@
 //! The one thread that writes.
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
@@ -65,6 +66,10 @@ impl Committer {
             self.shared.check_in();
             let batch = match self.queue.recv_timeout(IDLE) {
                 Ok(first) => self.gather(first),
+                Err(RecvTimeoutError::Timeout) if self.shared.has_fault() => {
+                    // A reader met it; nothing here can be trusted any more.
+                    return Err(StoreError::Io(io::Error::other("the disk failed while it was read")));
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     self.shared.look_for_room();
                     continue;

@@ -3,7 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `tables.rs` | tables, schema number, migrations |
-//! | `medium.rs` | the file and its disk; the seam where tests put a failing one |
+//! | `medium.rs`, `gate.rs` | the file and its disk (the seam where tests put a failing one), untouched until it is known |
 //! | `committer.rs`, `gather.rs` | the writer thread and how many commands share a sync |
 //! | `ledger.rs` | one command in a transaction |
 //! | `view.rs`, `cursor.rs` | reading, and where readers stand |
@@ -12,12 +12,14 @@
 mod committer;
 mod cursor;
 mod error;
+mod gate;
 mod gather;
 mod ledger;
 mod medium;
 mod tables;
 mod view;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
@@ -43,6 +45,7 @@ pub use view::{Counts, EventPage, Expired, Found, OrderPage, View};
 use crate::clock::Clock;
 use crate::entropy;
 use committer::{Committer, Submission};
+use gate::Gate;
 use gather::Gather;
 use medium::Metered;
 use tables::{Counters, META, META_COUNTERS, META_IDENTITY, META_SCHEMA, META_SETTINGS, MIGRATIONS};
@@ -361,11 +364,7 @@ impl Shared {
             match self.read_once(look) {
                 Ok(value) => return Ok(value),
                 // After a full disk the writer opens the file again; meanwhile only cached pages can be read.
-                Err(error) if self.stopped.load(Ordering::Acquire) || self.clock.monotonic() > deadline => {
-                    log::error!("the store cannot be read: {error}");
-                    return Err(ReadError::Unavailable);
-                }
-                Err(error) if error.is_latched() || self.meter.failure() == Some(Failure::Full) => {
+                Err(error) if self.is_coming_back(&error) && self.clock.monotonic() < deadline => {
                     self.wait_for_reopen()
                 }
                 Err(error) => {
@@ -374,6 +373,16 @@ impl Shared {
                 }
             }
         }
+    }
+
+    fn is_coming_back(&self, error: &StoreError) -> bool {
+        let failed_for_room = self.meter.failure() == Some(Failure::Full) || error.is_latched();
+        failed_for_room && !self.has_fault() && !self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Whether the disk failed in a way that only a new process gets over.
+    fn has_fault(&self) -> bool {
+        self.meter.failure() == Some(Failure::Fault)
     }
 
     fn read_once<T>(&self, look: &impl Fn(&View) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -393,6 +402,9 @@ impl Shared {
     fn reopen(&self) -> Result<(Option<Settings>, Counters), StoreError> {
         let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
         drop(slot.take());
+        if self.has_fault() {
+            return Err(StoreError::Io(std::io::Error::other("the disk failed while the store was closed")));
+        }
         self.medium.release_ballast();
         self.meter.forget_failure();
         let database = open_database(self.medium.as_ref(), &self.meter)?;
@@ -432,13 +444,22 @@ fn make(medium: &dyn Medium, meter: &Arc<Meter>, clock: &dyn Clock, settings: &S
     }
     transaction.commit()?;
     drop(database);
-    Ok(medium.adopt()?)
+    // What fails while it is closed is told to nobody else.
+    match meter.failure() {
+        None => Ok(medium.adopt()?),
+        Some(_) => Err(StoreError::Io(std::io::Error::other("the disk failed while the new store was closed"))),
+    }
 }
 
 fn open_database(medium: &dyn Medium, meter: &Arc<Meter>) -> Result<Database, StoreError> {
-    let backend = Metered { backend: medium.open()?, meter: Arc::clone(meter) };
-    let database = builder().create_with_backend(backend).map_err(foreign)?;
-    migrate(&database)?;
+    let gate = Gate::closed(Metered { backend: medium.open()?, meter: Arc::clone(meter) })?;
+    // redb takes its own structure on trust in places, and panics over a file that was cut short.
+    let opening = AssertUnwindSafe(|| builder().create_with_backend(gate.clone()));
+    let database = catch_unwind(opening).map_err(|_panic| StoreError::Foreign)?.map_err(foreign)?;
+    let found = schema_of(&database)?;
+    load(&database)?;
+    gate.open()?;
+    migrate(&database, found)?;
     Ok(database)
 }
 
@@ -460,13 +481,18 @@ fn foreign(error: redb::DatabaseError) -> StoreError {
     }
 }
 
-/// Brings an older layout up to today's, in one transaction.
-fn migrate(database: &Database) -> Result<(), StoreError> {
+/// The layout of a file, if it is a store of ours that this program knows.
+fn schema_of(database: &Database) -> Result<u32, StoreError> {
     use redb::ReadableDatabase;
-    let found = tables::schema_of(&database.begin_read()?)?.ok_or(StoreError::Foreign)?;
-    if found > SCHEMA || found == 0 {
-        return Err(StoreError::Newer { found, known: SCHEMA });
+    match tables::schema_of(&database.begin_read()?)? {
+        Some(found @ 1..=SCHEMA) => Ok(found),
+        Some(found) => Err(StoreError::Newer { found, known: SCHEMA }),
+        None => Err(StoreError::Foreign),
     }
+}
+
+/// Brings an older layout up to today's, in one transaction.
+fn migrate(database: &Database, found: u32) -> Result<(), StoreError> {
     if found == SCHEMA {
         return Ok(());
     }

@@ -326,7 +326,10 @@ pub(super) fn find_order(
     let bytes = id.to_bytes();
     let mut order: Option<Order> = None;
     for row in changes.range((bytes, 0)..=(bytes, version.unwrap_or(u32::MAX)))? {
-        let (_, value) = row?;
+        let (key, value) = row?;
+        if key.value().1 != order.as_ref().map_or(1, |order| order.version.saturating_add(1)) {
+            return Ok(Found::Unreadable { id, reason: "a change is missing from its history".to_owned() });
+        }
         let replayed =
             decode::<Recorded>(value.value()).map_err(|error: RecordError| error.to_string()).and_then(|recorded| {
                 match &mut order {
