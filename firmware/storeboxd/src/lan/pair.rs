@@ -248,7 +248,7 @@ async fn pair(
     };
     let command = Command::PairDevice(device.clone());
     let answer = api.store.submit(Request { actor: None, key: None, received: None, command }).await?;
-    answer.result.map_err(|rejection| Problem::of_rejection(&rejection, |order| api.render(order)))?;
+    answer.result.map_err(|rejection| api.refusal(&rejection))?;
     log::info!(device:% = device.id, terminal:% = device.name, address:% = from.ip(); "paired a terminal");
     let device_id = device.id;
     api.devices.insert(device);

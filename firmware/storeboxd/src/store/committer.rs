@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use storebox_core::command::Request;
-use storebox_core::limits::{BALLAST_BYTES, BATCH_COMMANDS, DISK_RESERVE_BYTES};
+use storebox_core::limits::BATCH_COMMANDS;
 use storebox_core::settings::Settings;
 use tokio::sync::{oneshot, watch};
 
@@ -15,8 +15,8 @@ use super::error::{StoreError, SubmitError};
 use super::gather::Gather;
 use super::ledger::{Answer, Ledger};
 use super::medium::Failure;
+use super::shared::{Shared, opened};
 use super::tables::Counters;
-use super::{Shared, opened};
 
 /// How often an idle committer shows that it is alive, and looks whether a full disk has room again.
 const IDLE: Duration = Duration::from_secs(1);
@@ -156,27 +156,6 @@ impl Committer {
         self.settings = settings.unwrap_or_else(|| self.settings.clone());
         self.counters = counters;
         Ok(())
-    }
-}
-
-impl Shared {
-    /// Whether there is room to write. Below the reserve there is none, and there is again only when the reserve
-    /// and the ballast both fit.
-    pub(super) fn look_for_room(&self) -> bool {
-        let was_full = self.full.load(Ordering::Acquire);
-        let needed = if was_full { DISK_RESERVE_BYTES + BALLAST_BYTES } else { DISK_RESERVE_BYTES };
-        // A medium that does not say how full it is shows it by failing.
-        let is_full = self.medium.free_bytes().is_ok_and(|free| free < needed);
-        if is_full != was_full {
-            self.full.store(is_full, Ordering::Release);
-            if is_full {
-                log::error!("the disk is nearly full: nothing is written until there is room again");
-            } else {
-                log::debug!("the disk has room");
-                self.medium.restore_ballast();
-            }
-        }
-        !is_full
     }
 }
 

@@ -5,6 +5,7 @@
 //! | `tables.rs` | tables, schema number, migrations |
 //! | `medium.rs`, `gate.rs` | the file and its disk (the seam where tests put a failing one), untouched until it is known |
 //! | `committer.rs`, `gather.rs` | the writer thread and how many commands share a sync |
+//! | `opening.rs`, `shared.rs` | making and opening the file; what readers and the writer share |
 //! | `ledger.rs` | one command in a transaction |
 //! | `view.rs`, `cursor.rs` | reading, and where readers stand |
 //! | `error.rs` | failures by what to do about them |
@@ -16,21 +17,20 @@ mod gate;
 mod gather;
 mod ledger;
 mod medium;
+mod opening;
+mod shared;
 mod tables;
 mod view;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use redb::{Builder, Database};
 use storebox_core::command::{Command, Request};
 use storebox_core::id::StoreId;
-use storebox_core::limits::{COMMIT_QUEUE, COMMIT_WAIT_S, STORE_CACHE_BYTES};
-use storebox_core::record::encode;
+use storebox_core::limits::{COMMIT_QUEUE, COMMIT_WAIT_S};
 use storebox_core::settings::Settings;
 use storebox_core::time::Timestamp;
 use tokio::sync::{oneshot, watch};
@@ -43,17 +43,10 @@ pub use tables::{Identity, SCHEMA};
 pub use view::{Counts, EventPage, Expired, Found, OrderPage, View};
 
 use crate::clock::Clock;
-use crate::entropy;
 use committer::{Committer, Submission};
-use gate::Gate;
 use gather::Gather;
-use medium::Metered;
-use tables::{Counters, META, META_COUNTERS, META_IDENTITY, META_SCHEMA, META_SETTINGS, MIGRATIONS};
-
-/// How often a reader looks whether the store was opened again.
-const REOPEN_POLL: Duration = Duration::from_millis(20);
-/// How long a reader waits for that.
-const REOPEN_WAIT: Duration = Duration::from_secs(5);
+use opening::{load, make, open_database};
+use shared::{Shared, Statistics};
 
 /// The store, as everybody but the writer sees it. Clones share it.
 #[derive(Clone)]
@@ -65,34 +58,6 @@ pub struct Store {
 
 /// The writer's thread. It ends when [`Store::close`] is called, or with a fault.
 pub struct Writer(JoinHandle<Result<(), StoreError>>);
-
-/// What readers and the writer share.
-struct Shared {
-    medium: Box<dyn Medium>,
-    meter: Arc<Meter>,
-    clock: Arc<dyn Clock>,
-    /// `None` while it is being opened again.
-    database: RwLock<Option<Database>>,
-    identity: Identity,
-    full: AtomicBool,
-    stopped: AtomicBool,
-    /// Write requests received and not answered.
-    under_way: AtomicUsize,
-    /// The latest time anything was recorded at, in milliseconds since 1970.
-    recorded_ms: AtomicU64,
-    /// Monotonic milliseconds at which the writer last showed that it is alive.
-    checked_in_ms: AtomicU64,
-    statistics: Statistics,
-    reopened: (Mutex<u64>, Condvar),
-}
-
-/// Sums over the life of the process.
-#[derive(Debug, Default)]
-struct Statistics {
-    commits: AtomicU64,
-    commands: AtomicU64,
-    commit_us: AtomicU64,
-}
 
 /// What the store has done since it was opened.
 #[derive(Clone, Copy, Debug)]
@@ -333,184 +298,4 @@ impl Writer {
     pub fn join(self) -> Result<(), StoreError> {
         self.0.join().unwrap_or(Ok(()))
     }
-}
-
-impl Shared {
-    fn check_in(&self) {
-        let now = u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX);
-        self.checked_in_ms.store(now, Ordering::Relaxed);
-    }
-
-    fn stop(&self, failed: bool) {
-        self.stopped.store(true, Ordering::Release);
-        // Dropped here, on the writer's thread, so that a clean end leaves a cleanly closed file.
-        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
-        if failed {
-            log::error!("the store has failed and is closed");
-        }
-        drop(database);
-    }
-
-    fn note_commit(&self, commands: usize, took: Duration) {
-        self.statistics.commits.fetch_add(1, Ordering::Relaxed);
-        self.statistics.commands.fetch_add(commands as u64, Ordering::Relaxed);
-        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.statistics.commit_us.fetch_add(took_us, Ordering::Relaxed);
-    }
-
-    fn read<T>(&self, look: &impl Fn(&View) -> Result<T, StoreError>) -> Result<T, ReadError> {
-        let deadline = self.clock.monotonic() + REOPEN_WAIT;
-        loop {
-            match self.read_once(look) {
-                Ok(value) => return Ok(value),
-                // After a full disk the writer opens the file again; meanwhile only cached pages can be read.
-                Err(error) if self.is_coming_back(&error) && self.clock.monotonic() < deadline => {
-                    self.wait_for_reopen()
-                }
-                Err(error) => {
-                    log::error!("the store cannot be read: {error}");
-                    return Err(ReadError::Unavailable);
-                }
-            }
-        }
-    }
-
-    fn is_coming_back(&self, error: &StoreError) -> bool {
-        let failed_for_room = self.meter.failure() == Some(Failure::Full) || error.is_latched();
-        failed_for_room && !self.has_fault() && !self.stopped.load(Ordering::Acquire)
-    }
-
-    /// Whether the disk failed in a way that only a new process gets over.
-    fn has_fault(&self) -> bool {
-        self.meter.failure() == Some(Failure::Fault)
-    }
-
-    fn read_once<T>(&self, look: &impl Fn(&View) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        use redb::ReadableDatabase;
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let transaction = opened(&database)?.begin_read()?;
-        look(&View { transaction, identity: self.identity })
-    }
-
-    fn wait_for_reopen(&self) {
-        let (generation, changed) = &self.reopened;
-        let generation = generation.lock().unwrap_or_else(PoisonError::into_inner);
-        let _waited = changed.wait_timeout(generation, REOPEN_POLL).unwrap_or_else(PoisonError::into_inner);
-    }
-
-    /// Closes the file and opens it again, which is what redb needs after a failed write.
-    fn reopen(&self) -> Result<(Option<Settings>, Counters), StoreError> {
-        let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        drop(slot.take());
-        if self.has_fault() {
-            return Err(StoreError::Io(std::io::Error::other("the disk failed while the store was closed")));
-        }
-        self.medium.release_ballast();
-        self.meter.forget_failure();
-        let database = open_database(self.medium.as_ref(), &self.meter)?;
-        let (_, settings, counters) = load(&database)?;
-        *slot = Some(database);
-        drop(slot);
-        let (generation, changed) = &self.reopened;
-        *generation.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        changed.notify_all();
-        Ok((settings, counters))
-    }
-}
-
-fn opened(database: &Option<Database>) -> Result<&Database, StoreError> {
-    database.as_ref().ok_or_else(|| StoreError::Database(Box::new(redb::Error::DatabaseClosed)))
-}
-
-/// Makes a new store beside where it will be, and puts it there when it is whole.
-fn make(medium: &dyn Medium, meter: &Arc<Meter>, clock: &dyn Clock, settings: &Settings) -> Result<(), StoreError> {
-    let backend = Metered { backend: medium.create()?, meter: Arc::clone(meter) };
-    let database = builder().create_with_backend(backend)?;
-    let made_at = clock.wall();
-    let identity = Identity {
-        store: StoreId::new(made_at, entropy::for_id()),
-        log: u32::from_le_bytes(entropy::random()),
-        made_at,
-    };
-    let mut transaction = database.begin_write()?;
-    transaction.set_quick_repair(true);
-    tables::make_all(&transaction)?;
-    {
-        let mut meta = transaction.open_table(META)?;
-        meta.insert(META_SCHEMA, SCHEMA.to_le_bytes().as_slice())?;
-        meta.insert(META_IDENTITY, encode(&identity)?.as_slice())?;
-        meta.insert(META_COUNTERS, encode(&Counters::default())?.as_slice())?;
-        meta.insert(META_SETTINGS, encode(settings)?.as_slice())?;
-    }
-    transaction.commit()?;
-    drop(database);
-    // What fails while it is closed is told to nobody else.
-    match meter.failure() {
-        None => Ok(medium.adopt()?),
-        Some(_) => Err(StoreError::Io(std::io::Error::other("the disk failed while the new store was closed"))),
-    }
-}
-
-fn open_database(medium: &dyn Medium, meter: &Arc<Meter>) -> Result<Database, StoreError> {
-    let gate = Gate::closed(Metered { backend: medium.open()?, meter: Arc::clone(meter) })?;
-    // redb takes its own structure on trust in places, and panics over a file that was cut short.
-    let opening = AssertUnwindSafe(|| builder().create_with_backend(gate.clone()));
-    let database = catch_unwind(opening).map_err(|_panic| StoreError::Foreign)?.map_err(foreign)?;
-    let found = schema_of(&database)?;
-    load(&database)?;
-    gate.open()?;
-    migrate(&database, found)?;
-    Ok(database)
-}
-
-fn builder() -> Builder {
-    let mut builder = Database::builder();
-    builder.set_cache_size(STORE_CACHE_BYTES);
-    builder
-}
-
-/// Tells a file that is no store from a disk that fails.
-fn foreign(error: redb::DatabaseError) -> StoreError {
-    match &error {
-        redb::DatabaseError::Storage(redb::StorageError::Corrupted(_)) => StoreError::Foreign,
-        redb::DatabaseError::Storage(redb::StorageError::Io(io)) => match io.kind() {
-            std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => StoreError::Foreign,
-            _ => error.into(),
-        },
-        _ => error.into(),
-    }
-}
-
-/// The layout of a file, if it is a store of ours that this program knows.
-fn schema_of(database: &Database) -> Result<u32, StoreError> {
-    use redb::ReadableDatabase;
-    match tables::schema_of(&database.begin_read()?)? {
-        Some(found @ 1..=SCHEMA) => Ok(found),
-        Some(found) => Err(StoreError::Newer { found, known: SCHEMA }),
-        None => Err(StoreError::Foreign),
-    }
-}
-
-/// Brings an older layout up to today's, in one transaction.
-fn migrate(database: &Database, found: u32) -> Result<(), StoreError> {
-    if found == SCHEMA {
-        return Ok(());
-    }
-    let mut transaction = database.begin_write()?;
-    transaction.set_quick_repair(true);
-    for step in MIGRATIONS.iter().skip(found as usize - 1) {
-        step(&transaction)?;
-    }
-    transaction.open_table(META)?.insert(META_SCHEMA, SCHEMA.to_le_bytes().as_slice())?;
-    log::info!("the store's layout went from {found} to {SCHEMA}");
-    Ok(transaction.commit()?)
-}
-
-fn load(database: &Database) -> Result<(Identity, Option<Settings>, Counters), StoreError> {
-    use redb::ReadableDatabase;
-    let nobody = Identity { store: StoreId::from_bytes([0; 16]), log: 0, made_at: Default::default() };
-    let view = View { transaction: database.begin_read()?, identity: nobody };
-    let identity = view.meta(META_IDENTITY)?.ok_or(StoreError::Foreign)?;
-    let counters = view.meta(META_COUNTERS)?.ok_or(StoreError::Foreign)?;
-    Ok((identity, view.meta(META_SETTINGS)?, counters))
 }

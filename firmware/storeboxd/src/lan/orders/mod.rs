@@ -10,7 +10,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use storebox_core::command::{Actor, Command, OpenOrder, OrderRef, Outcome};
+use storebox_core::command::{Actor, Command, OpenOrder, OrderRef, Outcome, Rejection};
 use storebox_core::device::DeviceKind;
 use storebox_core::limits::{ORDERS_PER_ANSWER, ORDERS_PER_ANSWER_DEFAULT};
 use storebox_core::order::{Action, Expected, Order, Status};
@@ -101,13 +101,15 @@ async fn list(
     let page = api
         .store
         .read(move |view| {
-            let from = match since {
-                Since::Nothing => None,
-                Since::Earliest => Some(view.earliest()?),
-                Since::Cursor(cursor) => Some(cursor),
-                Since::Time(time) => view.at_time(time)?,
+            let (from, everything) = match since {
+                Since::Nothing => (None, false),
+                Since::Earliest => (None, true),
+                Since::Cursor(cursor) => (Some(cursor), false),
+                // Changes that old are not in the log any more: only all orders are sure to hold them.
+                Since::Time(time) => view.at_time(time)?.map_or((None, true), |cursor| (Some(cursor), false)),
             };
-            match view.orders(from, &statuses, limit)? {
+            let statuses = if everything && statuses.is_empty() { &Status::ALL } else { statuses.as_slice() };
+            match view.orders(from, statuses, limit)? {
                 Ok(page) => Ok(Ok(page)),
                 Err(Expired) => Ok(Err(view.latest()?)),
             }
@@ -135,15 +137,11 @@ async fn show(State(api): State<Arc<Api>>, terminal: Terminal, Path(id): Path<St
     let order = order_ref(id)?;
     match api.store.read(move |view| view.order(&order)).await? {
         Found::Order(order) if may_see(&terminal, &order) => Ok(api.order_response(StatusCode::OK, &order)),
-        Found::Order(_) => {
-            Err(Problem::of_rejection(&storebox_core::command::Rejection::NotYours, |order| api.render(order)))
-        }
-        Found::Missing => {
-            Err(Problem::of_rejection(&storebox_core::command::Rejection::UnknownOrder, |order| api.render(order)))
-        }
+        Found::Order(_) => Err(api.refusal(&Rejection::NotYours)),
+        Found::Missing => Err(api.refusal(&Rejection::UnknownOrder)),
         Found::Unreadable { id, reason } => {
             api.store.note(Command::SetAside { order: id, reason });
-            Err(Problem::of_rejection(&storebox_core::command::Rejection::Unreadable, |order| api.render(order)))
+            Err(api.refusal(&Rejection::Unreadable))
         }
     }
 }
@@ -233,7 +231,7 @@ async fn void(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListQuery {
-    /// A cursor of an earlier answer, `earliest`, or a time (RFC 3339, inclusive).
+    /// A cursor of an earlier answer, `earliest` for all orders there are, or a time (RFC 3339, inclusive).
     #[param(
         pattern = r"^(earliest|[0-9a-f]{8}-[0-9a-f]{1,12}|20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)$"
     )]
@@ -285,7 +283,7 @@ impl Api {
             Ok(Outcome::Opened(order)) => self.order_response(StatusCode::CREATED, order),
             Ok(Outcome::Left(order)) => self.order_response(StatusCode::OK, order),
             Ok(Outcome::Done) => StatusCode::NO_CONTENT.into_response(),
-            Err(rejection) => Problem::of_rejection(rejection, |order| self.render(order)).into_response(),
+            Err(rejection) => self.refusal(rejection).into_response(),
         };
         if answer.replayed {
             response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
@@ -306,8 +304,13 @@ impl Api {
         response
     }
 
+    /// A refusal as terminals see it.
+    pub(super) fn refusal(&self, rejection: &Rejection) -> Problem {
+        Problem::of_rejection(rejection, |order| self.render(order))
+    }
+
     /// An order as terminals of this store see it.
-    pub(super) fn render(&self, order: &Order) -> OrderBody {
+    fn render(&self, order: &Order) -> OrderBody {
         OrderBody::new(order, self.store.id())
     }
 }
