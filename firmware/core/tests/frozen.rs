@@ -4,6 +4,13 @@
 //! the first release a format may change in place, in a commit whose message begins `format:`; after it, a change
 //! is a new version with a new file, and the old file stays.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and these read files that the crate itself must not know"
+)]
+
 use std::fmt::Debug;
 use std::fs;
 use std::path::PathBuf;

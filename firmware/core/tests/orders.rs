@@ -1,5 +1,7 @@
 //! The life of an order, through `open` and `decide` only (L1, L3).
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
 use proptest::prelude::*;
 use storebox_core::command::{Actor, Rejection};
 use storebox_core::device::DeviceKind;
