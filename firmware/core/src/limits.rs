@@ -74,8 +74,9 @@ pub const DRAIN_S: u64 = 10;
 pub const COMMIT_QUEUE: usize = 4_096;
 /// Commands of one transaction: enough that a sync is shared widely, few enough that a batch stays short.
 pub const BATCH_COMMANDS: usize = 512;
-/// Longest the committer waits for commands that are on their way, in microseconds.
-pub const BATCH_WAIT_US: u64 = 400;
+/// Longest the committer waits for commands that are on their way, in microseconds: what sixty tills that were just
+/// answered need to come back, and a fifth of what two syncs of a memory card take.
+pub const BATCH_WAIT_US: u64 = 2_000;
 /// Longest a request waits for its commit before it is told to come back (its key still protects it).
 pub const COMMIT_WAIT_S: u64 = 20;
 /// What a busy or full box asks a client to wait, in seconds.

@@ -15,7 +15,7 @@ use storebox_core::limits::{BODY_BYTES, BODY_DISCARD_BYTES, BODY_S, IDEMPOTENCY_
 
 use super::Api;
 use super::problem::Problem;
-use crate::store::UnderWay;
+use crate::store::{Answer, Store, SubmitError, UnderWay};
 
 /// Header of the idempotency key.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -36,7 +36,7 @@ pub struct Rest {
     /// The version in `If-Match`.
     pub if_match: Option<u32>,
     /// Held until the request is answered.
-    _under_way: UnderWay,
+    under_way: UnderWay,
 }
 
 impl<T> Body<T> {
@@ -47,9 +47,15 @@ impl<T> Body<T> {
 }
 
 impl Rest {
-    /// The request to the store that a command of this terminal makes.
-    pub fn request(self, actor: Actor, command: Command) -> Request {
-        Request { actor: Some(actor), key: self.key, received: Some(self.received), command }
+    /// Has the command that this request is decided.
+    ///
+    /// # Errors
+    /// [`SubmitError`] as [`Store::submit`] says.
+    pub async fn submit(self, store: &Store, actor: Actor, command: Command) -> Result<Answer, SubmitError> {
+        let Self { key, received, if_match: _, under_way } = self;
+        let answer = store.submit(Request { actor: Some(actor), key, received: Some(received), command }).await;
+        drop(under_way);
+        answer
     }
 }
 
@@ -71,7 +77,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Api>> for Body<T> {
         let key = key.map(|key| RequestKey { key, scope: scope(&route), fingerprint: sha256(text.as_bytes()) });
         let value = deserialize(canonical)?;
         let received = Received { route, body: cut(text) };
-        Ok(Self { value, rest: Rest { key, received, if_match, _under_way: under_way } })
+        Ok(Self { value, rest: Rest { key, received, if_match, under_way } })
     }
 }
 

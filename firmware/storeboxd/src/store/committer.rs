@@ -105,7 +105,8 @@ impl Committer {
         match self.commit(&batch) {
             Ok(answers) => {
                 let took = self.shared.clock.monotonic().saturating_sub(started);
-                self.gather.learn(batch.len(), took);
+                let under_way = self.shared.under_way.load(Ordering::Relaxed);
+                self.gather.learn(under_way.max(batch.len()), took);
                 self.shared.note_commit(batch.len(), took);
                 // Published in commit order, and only now.
                 self.committed.send_if_modified(|last| {

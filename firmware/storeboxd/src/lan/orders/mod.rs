@@ -70,7 +70,7 @@ async fn create(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<NewO
     let (new, rest) = body.split();
     let (header, lines) = new.into_parts(now)?;
     let command = Command::OpenOrder(OpenOrder { id, client_id, header, lines });
-    let answer = api.store.submit(rest.request(terminal.actor(), command)).await?;
+    let answer = rest.submit(&api.store, terminal.actor(), command).await?;
     api.answer(answer)
 }
 
@@ -275,7 +275,7 @@ impl Api {
             expected.version = Some(version);
         }
         let command = Command::ChangeOrder { order: order_ref(id)?, expected, action };
-        self.answer(self.store.submit(rest.request(terminal.actor(), command)).await?)
+        self.answer(rest.submit(&self.store, terminal.actor(), command).await?)
     }
 
     fn answer(&self, answer: Answer) -> Result<Response, Problem> {
