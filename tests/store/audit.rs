@@ -89,10 +89,13 @@ fn audit_names(tables: &Tables, orders: &BTreeMap<OrderId, Order>) -> Result<(),
     let open: BTreeSet<OrderId> =
         orders.values().filter(|order| order.status.is_open()).map(|order| order.id).collect();
     hold(tables.open_orders == open, || format!("listed as open: {:?}, open: {open:?}", tables.open_orders))?;
-    let named: BTreeMap<String, OrderId> = orders
+    let named: Vec<(String, OrderId)> = orders
         .values()
         .filter_map(|order| order.client_id.as_ref().map(|name| (name.as_str().to_owned(), order.id)))
         .collect();
+    let shared = named.len() - named.iter().map(|(name, _)| name).collect::<BTreeSet<_>>().len();
+    hold(shared == 0, || format!("{shared} orders share their names with others: {named:?}"))?;
+    let named = named.into_iter().collect();
     hold(tables.client_ids == named, || format!("names: {:?}, orders: {named:?}", tables.client_ids))?;
     let serials: BTreeSet<u32> = orders.values().map(|order| order.number.serial).collect();
     hold(serials.len() == orders.len() && serials.iter().copied().eq(1..=tables.counters.last_serial), || {

@@ -191,6 +191,7 @@ fn the_script_holds_every_kind_of_answer() {
     let kinds: BTreeSet<&str> =
         reference.answers.iter().map(|answer| answer.split([' ', '{']).next().unwrap()).collect();
     let expected = [
+        "Invalid",
         "NotYours",
         "NothingOrdered",
         "Underpaid",

@@ -2,15 +2,16 @@
 
 use storebox_core::command::{Actor, Command, OpenOrder, OrderRef, Request};
 use storebox_core::device::DeviceKind;
+use storebox_core::money::Money;
 use storebox_core::order::{Action, Header, LineChange, Modification};
 use storebox_core::quantity::Quantity;
 use storebox_core::settings::Connectivity;
+use storebox_core::time::Timestamp;
 
 use crate::wish::{
     NOON, actor, add, change, device, line, line_id, name, note, of_the_box, open, order_id, pay, request, seen,
     settings, table, void,
 };
-use storebox_core::time::Timestamp;
 
 /// A step of the script.
 pub(crate) enum Step {
@@ -49,6 +50,10 @@ fn opening() -> Vec<Step> {
     let mut keyless = open(1, 2);
     keyless.key = None;
     keyless.received.as_mut().unwrap().route = "POST ".to_owned();
+    let mut absurd = open(15, 1);
+    if let Command::OpenOrder(wish) = &mut absurd.command {
+        wish.lines[0].unit_price = Money::from_minor(-1);
+    }
     vec![
         Step::One(pair(1, DeviceKind::Pos)),
         Step::One(pair(2, DeviceKind::Handheld)),
@@ -56,6 +61,7 @@ fn opening() -> Vec<Step> {
         Step::Clock(NOON.plus_millis(60_000)),
         Step::One(open(1, 2)),
         Step::One(open_tab("tab 7", 2)),
+        Step::One(absurd),
         Step::One(open(3, 0)),
         Step::One(change(1, "add-1", None, add(vec![line(1, 7, 20)]))),
         Step::One(of_tab("tab 7", "table-2", Some(1), table("12"))),

@@ -107,6 +107,29 @@ fn a_damaged_header_is_seen_through_or_refused() {
     assert!((1..320).contains(&opened.count()), "some bytes matter and some are spare");
 }
 
+/// redb believes its own pages, and panics over some that are damaged.
+#[test]
+fn a_damaged_page_is_no_panic() {
+    let whole = sold(true);
+    let mut random = Random::new(1);
+    let mut refusals = 0;
+    for page in whole.chunks(4096).enumerate().skip(1).map(|(page, _)| page * 4096) {
+        let mut damaged = whole.clone();
+        damaged[page..page + 4096].fill_with(|| random.number() as u8);
+        let disk = FaultyDisk::holding(damaged.clone());
+        match Desk::open(&disk) {
+            // Left open: what becomes of it when the damage is met is not the question here.
+            Ok(desk) => std::mem::forget(desk),
+            Err(error) => {
+                assert!(matches!(error, StoreError::Foreign), "the page at {page}: {error:?}");
+                assert!(disk.bytes() == damaged, "the page at {page}: it was changed");
+                refusals += 1;
+            }
+        }
+    }
+    assert!(refusals > 0, "some pages are needed to open the store at all");
+}
+
 #[test]
 fn files_of_others_are_refused() {
     refused_as_foreign("zeros", &[0; 100_000]);

@@ -57,14 +57,20 @@ pub(super) fn make(
 /// release, is not touched.
 pub(super) fn open_database(medium: &dyn Medium, meter: &Arc<Meter>) -> Result<Database, StoreError> {
     let gate = Gate::closed(Metered { backend: medium.open()?, meter: Arc::clone(meter) })?;
-    // redb takes its own structure on trust in places, and panics over a file that was cut short.
-    let opening = AssertUnwindSafe(|| builder().create_with_backend(gate.clone()));
-    let database = catch_unwind(opening).map_err(|_panic| StoreError::Foreign)?.map_err(foreign)?;
-    let found = schema_of(&database)?;
-    load(&database)?;
+    // redb takes its own structure on trust in places, and panics over a file that was cut short or damaged.
+    let looking = AssertUnwindSafe(|| look_into(gate.clone()));
+    let (database, found) = catch_unwind(looking).unwrap_or(Err(StoreError::Foreign))?;
     gate.open()?;
     migrate(&database, found)?;
     Ok(database)
+}
+
+/// Opens what is behind the gate, and reads what everything depends on.
+fn look_into(gate: Gate) -> Result<(Database, u32), StoreError> {
+    let database = builder().create_with_backend(gate).map_err(foreign)?;
+    let found = schema_of(&database)?;
+    load(&database)?;
+    Ok((database, found))
 }
 
 fn builder() -> Builder {

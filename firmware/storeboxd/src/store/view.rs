@@ -168,7 +168,7 @@ impl View {
         let (first, last) = bounds(&table)?;
         let happened_before = |number: u64| -> Result<bool, StoreError> {
             let event = table.get(number)?.map(|bytes| decode::<Event>(bytes.value()));
-            // An unreadable event counts as early: the search then ends after it, never before something missed.
+            // An unreadable event counts as late: the search may then end before it, and misses nothing after it.
             Ok(event.is_some_and(|event| event.is_ok_and(|event| event.at.wall < time)))
         };
         if first > 1 && !happened_before(first)? {
