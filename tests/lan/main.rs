@@ -10,6 +10,7 @@
     reason = "tests fail by panicking, and measure real time"
 )]
 
+mod addresses;
 mod bad_input;
 mod clock;
 mod connections;
@@ -18,10 +19,12 @@ mod disk;
 mod durability;
 mod events;
 mod fields;
+mod handed_over;
 mod idempotency;
 mod limits;
 mod orders;
 mod pairing;
+mod screen;
 mod shutdown;
 mod startup;
 mod stream;

@@ -1,7 +1,9 @@
 //! The configuration a test gives the box.
 
 use std::fmt::Write as _;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What to write into the box's configuration file, and how to start it.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub struct BoxConfig {
     verbatim: Option<String>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) disk_bytes: Option<u64>,
+    pub(crate) handed_over: Option<Arc<OwnedFd>>,
+    pub(crate) own_network: bool,
 }
 
 impl BoxConfig {
@@ -28,6 +32,8 @@ impl BoxConfig {
             verbatim: None,
             env: Vec::new(),
             disk_bytes: None,
+            handed_over: None,
+            own_network: false,
         };
         config
             .store("name", "\"Test store\"")
@@ -84,6 +90,20 @@ impl BoxConfig {
     #[must_use]
     pub const fn small_disk(mut self, bytes: u64) -> Self {
         self.disk_bytes = Some(bytes);
+        self
+    }
+
+    /// Hands the process a descriptor as a service manager does (sd_listen_fds(3)); it stays open here meanwhile.
+    #[must_use]
+    pub fn handing_over(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.handed_over = Some(Arc::new(socket.into()));
+        self
+    }
+
+    /// Gives the process a network of its own that has nothing but a loopback interface.
+    #[must_use]
+    pub const fn own_network(mut self) -> Self {
+        self.own_network = true;
         self
     }
 

@@ -217,24 +217,50 @@ pub fn binary() -> PathBuf {
 fn command(config: &BoxConfig) -> Command {
     let file = config.folder.join("storebox.toml");
     fs::write(&file, config.to_toml()).expect("the configuration can be written");
-    let mut command = match config.disk_bytes {
-        None => Command::new(binary()),
-        Some(bytes) => on_small_disk(config.state_dir(), bytes),
+    let mut command = match (config.disk_bytes, config.own_network, &config.handed_over) {
+        (None, false, None) => Command::new(binary()),
+        (Some(bytes), false, None) => on_small_disk(config.state_dir(), bytes),
+        (None, true, None) => in_own_network(),
+        (None, false, Some(_)) => with_descriptor_3(),
+        _ => panic!("a box is started in one special way at a time"),
     };
     command.arg("--config").arg(file);
     // What this machine's service manager says must not reach the box under test.
-    command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("JOURNAL_STREAM");
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM", "RUNTIME_DIRECTORY"] {
+        command.env_remove(name);
+    }
     command.envs(config.env.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::null()).stdout(append(&config.folder.join("stdout"))).stderr(append(&log_path(config)));
+    let stdin = config.handed_over.as_ref().map(|socket| socket.try_clone().expect("a descriptor can be copied"));
+    command.stdin(stdin.map_or_else(Stdio::null, Stdio::from));
+    command.stdout(append(&config.folder.join("stdout"))).stderr(append(&log_path(config)));
+    command
+}
+
+/// A child can be given its standard input but no other descriptor, so the shell puts it where it belongs.
+fn with_descriptor_3() -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\""]).arg(binary());
+    command
+}
+
+/// A new network has its loopback interface switched off.
+fn in_own_network() -> Command {
+    let mut command = unshare("-n");
+    command.args(["sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""]).arg(binary());
+    command
+}
+
+/// Only root may; anybody else is root in a user namespace of their own.
+fn unshare(what: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args((!geteuid().is_root()).then_some("-r")).arg(what);
     command
 }
 
 /// `unshare` and `sh` become the box by `exec`: the child's id stays the box's.
 fn on_small_disk(state_dir: &Path, bytes: u64) -> Command {
     fs::create_dir_all(state_dir).expect("the mount point can be made");
-    let mut command = Command::new("unshare");
-    // Only root may mount; anybody else is root in a user namespace of their own.
-    command.arg(if geteuid().is_root() { "-m" } else { "-rm" });
+    let mut command = unshare("-m");
     let script = format!("mount -t tmpfs -o size={bytes} storebox \"$0\" && exec \"$@\"");
     command.args(["sh", "-c", &script]).arg(state_dir).arg(binary());
     command

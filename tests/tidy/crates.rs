@@ -95,11 +95,13 @@ fn every_test_target_is_run() {
 
 /// The manifests of the workspace's crates.
 fn manifests() -> Vec<&'static File> {
-    let members = entries(file("Cargo.toml"))
-        .find_map(|(_, line)| line.strip_prefix("members = "))
-        .expect("the workspace names its members on one line");
-    let members = members.split('"').skip(1).step_by(2);
-    members.map(|member| file(&format!("{member}/Cargo.toml"))).collect()
+    let text = file("Cargo.toml").text.as_str();
+    let members = text.split_once("\nmembers = [").and_then(|(_, rest)| rest.split_once(']'));
+    let (members, _) = members.expect("the workspace names its members");
+    let manifests: Vec<_> =
+        members.split('"').skip(1).step_by(2).map(|member| file(&format!("{member}/Cargo.toml"))).collect();
+    assert!(manifests.len() > 3, "the workspace has more members than {}", manifests.len());
+    manifests
 }
 
 /// The lines of a TOML file, each with the name of its table; comments and empty lines left out.

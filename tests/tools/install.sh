@@ -34,6 +34,7 @@ tool_rust() {
 have() {
   case $1 in
     build-essential) command -v cc >/dev/null && command -v make >/dev/null ;;
+    iproute2) command -v ip >/dev/null ;;
     libfaketime) [ -n "$(faketime_lib)" ] ;;
     python3-venv) python_with_venv >/dev/null ;;
     *) command -v "$1" >/dev/null ;;

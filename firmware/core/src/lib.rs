@@ -13,6 +13,7 @@
 //! | [`command`] | what a terminal can ask for and what it can be told |
 //! | [`event`], [`outbox`], [`conflict`], [`idempotency`] | what is written beside every change |
 //! | [`record`] | the frozen bytes on disk |
+//! | [`status`] | what the daemon tells the screen |
 //! | [`throttle`] | who has to wait, and for how long |
 
 pub mod command;
@@ -28,6 +29,7 @@ pub mod outbox;
 pub mod quantity;
 pub mod record;
 pub mod settings;
+pub mod status;
 pub mod text;
 pub mod throttle;
 pub mod time;

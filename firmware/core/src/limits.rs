@@ -125,8 +125,15 @@ pub const CHECK_IN_S: u64 = 15;
 pub const PROBE_EVERY_S: u64 = 10;
 /// A probe slower than this means the disk hangs; a slow disk is an alert before it is a restart.
 pub const PROBE_S: u64 = 30;
+/// The daemon tells the screen how the box is at least so often.
+pub const STATUS_EVERY_S: u64 = 10;
+/// After so long without a word the screen says that the daemon does not answer: two words in a row were missed.
+pub const STATUS_SILENT_S: u64 = 30;
+/// How long the screen waits for the first word: a start that takes longer is no start.
+pub const STATUS_FIRST_S: u64 = 60;
 
 const _: () = assert!(BATCH_COMMANDS <= COMMIT_QUEUE, "a batch must fit in the queue");
 const _: () = assert!(EVENTS_PRUNED_AT_ONCE < EVENTS_KEPT, "pruning must leave events to read");
 const _: () = assert!(CHECK_IN_S < WATCHDOG_S && PROBE_S < WATCHDOG_S, "a hang must show before init acts");
+const _: () = assert!(2 * STATUS_EVERY_S < STATUS_SILENT_S, "one late word is no silence");
 const _: () = assert!(TERMINAL_BACKLOG <= DEVICE_BURST, "a till must be able to replay its whole backlog");

@@ -10,7 +10,6 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use storebox_core::command::{Command, Rejection, Request};
 use storebox_core::limits::STREAMS;
@@ -25,12 +24,10 @@ use crate::lan::identity::{IdentityError, LanIdentity, LeafNames};
 use crate::lan::pairing::{Nonces, PairingSecret, SecretError};
 use crate::lan::server::{Connections, Server};
 use crate::lan::tls::{ServerTls, TlsError};
-use crate::lan::{self, Api};
+use crate::lan::{self, Api, renewal};
+use crate::screen_status::ScreenStatus;
 use crate::store::{DiskMedium, ReadError, Store, StoreError, SubmitError, Writer};
 use crate::watchdog::{CheckIn, Watchdog, notify};
-
-/// How often the certificate is compared with the machine's names and with the time.
-const RENEWAL_LOOK: Duration = Duration::from_secs(60);
 
 /// A box that has started.
 pub struct Daemon {
@@ -38,6 +35,8 @@ pub struct Daemon {
     writer: Writer,
     server: Server,
     identity: LanIdentity,
+    names: LeafNames,
+    screen: Option<ScreenStatus>,
     clock: Arc<dyn Clock>,
     lan_dir: PathBuf,
     state_dir: PathBuf,
@@ -61,16 +60,17 @@ pub struct Greeting {
 }
 
 impl Daemon {
-    /// Opens the store and binds the listener.
+    /// Opens the store and binds the listener, unless one was `inherited`.
     ///
     /// # Errors
     /// [`DaemonError`]; only [`DaemonError::Currency`] is the configuration's fault.
-    pub async fn start(config: &Config) -> Result<Self, DaemonError> {
+    pub async fn start(config: &Config, inherited: Option<std::net::TcpListener>) -> Result<Self, DaemonError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
         let state_dir = config.store.state_dir.clone();
         let lock = take_folder(&state_dir)?;
+        let screen = ScreenStatus::from_environment(config, &clock);
 
         let medium = DiskMedium::in_folder(&state_dir);
         let settings = config.settings();
@@ -81,13 +81,20 @@ impl Daemon {
         let devices = store.read(|view| view.devices()).await?;
 
         let lan_dir = config.lan_dir();
-        let names = machine_names();
-        let identity = LanIdentity::load_or_make(&lan_dir, seconds(clock.as_ref()), &names)?;
-        warn_if_unsaved(&identity);
+        let names = renewal::machine_names();
+        let identity = LanIdentity::load_or_make(&lan_dir, renewal::seconds(clock.as_ref()), &names)?;
+        if let Some(trouble) = renewal::unsaved(&identity) {
+            log::warn!("{trouble}");
+        }
         let tls = Arc::new(ServerTls::new(&identity)?);
         let secret = PairingSecret::load_or_make(&config.secret_file())?;
         let listen = config.lan.listen;
-        let listener = TcpListener::bind(listen).await.map_err(|error| DaemonError::Listen { listen, error })?;
+        let by_whom = if inherited.is_some() { " (handed over by the service manager)" } else { "" };
+        let listener = match inherited {
+            Some(listener) => TcpListener::from_std(listener),
+            None => TcpListener::bind(listen).await,
+        };
+        let listener = listener.map_err(|error| DaemonError::Listen { listen, error })?;
         let address = listener.local_addr().map_err(|error| DaemonError::Listen { listen, error })?;
 
         let (stop, stopping) = watch::channel(false);
@@ -116,8 +123,22 @@ impl Daemon {
         if let Err(error) = publish_address(&lan_dir, address) {
             log::warn!("cannot write down where the box listens: {error}");
         }
-        log::info!("listening on https://{address}");
-        Ok(Self { store, writer, server, identity, clock, lan_dir, state_dir, stop, terminate, interrupt, _lock: lock })
+        log::info!("listening on https://{address}{by_whom}");
+        Ok(Self {
+            store,
+            writer,
+            server,
+            identity,
+            names,
+            screen,
+            clock,
+            lan_dir,
+            state_dir,
+            stop,
+            terminate,
+            interrupt,
+            _lock: lock,
+        })
     }
 
     /// What to tell a person at a desk.
@@ -140,6 +161,8 @@ impl Daemon {
             writer,
             server,
             identity,
+            names,
+            screen,
             clock,
             lan_dir,
             state_dir,
@@ -152,7 +175,13 @@ impl Daemon {
             .map_err(DaemonError::Signals)?;
         let tls = Arc::clone(&server.tls);
         let watching = tokio::spawn(watchdog.run(stop.subscribe()));
-        let renewing = tokio::spawn(renew(identity, tls, clock, stop.subscribe()));
+        let renewing = tokio::spawn(renewal::run(identity, names, tls, clock, stop.subscribe()));
+        let (api, stopping) = (Arc::clone(&server.api), stop.subscribe());
+        let telling = tokio::spawn(async move {
+            if let Some(screen) = screen {
+                screen.follow(api, stopping).await;
+            }
+        });
         let mut serving = tokio::spawn(server.run(stop.subscribe()));
         let mut writing = tokio::task::spawn_blocking(move || writer.join());
         notify(sd_notify::NotifyState::Ready);
@@ -169,7 +198,7 @@ impl Daemon {
         if !serving.is_finished() {
             let _served = serving.await;
         }
-        let _told = (watching.await, renewing.await);
+        let _ended = (watching.await, renewing.await, telling.await);
         store.close();
         let ended = match ended_early {
             Some(ended) => ended,
@@ -211,53 +240,6 @@ async fn tell(store: &Store, command: Command) -> Result<(), DaemonError> {
         Err(Rejection::CurrencyFixed { stored }) => Err(DaemonError::Currency { stored: stored.code().to_owned() }),
         Err(_other) => Err(DaemonError::Writer),
     }
-}
-
-/// Issues the certificate anew when it is due or the machine's names changed, without a restart.
-async fn renew(
-    mut identity: LanIdentity,
-    tls: Arc<ServerTls>,
-    clock: Arc<dyn Clock>,
-    mut stopping: watch::Receiver<bool>,
-) {
-    let mut look = tokio::time::interval(RENEWAL_LOOK);
-    loop {
-        tokio::select! {
-            _ = look.tick() => {}
-            changed = stopping.changed() => match changed {
-                Ok(()) if !*stopping.borrow() => continue,
-                Ok(()) | Err(_) => return,
-            },
-        }
-        match identity.renew_if_due(seconds(clock.as_ref()), &machine_names()) {
-            Ok(false) => {}
-            Ok(true) => {
-                warn_if_unsaved(&identity);
-                match tls.replace(&identity) {
-                    Ok(()) => log::info!("the LAN certificate was renewed"),
-                    Err(error) => log::error!("the renewed LAN certificate cannot be used: {error}"),
-                }
-            }
-            Err(error) => log::error!("the LAN certificate cannot be renewed: {error}"),
-        }
-    }
-}
-
-fn machine_names() -> LeafNames {
-    LeafNames::of_this_machine().unwrap_or_else(|error| {
-        log::warn!("cannot list this machine's addresses, the certificate names only itself: {error}");
-        LeafNames::fixed()
-    })
-}
-
-fn warn_if_unsaved(identity: &LanIdentity) {
-    if let Some(error) = identity.unsaved() {
-        log::warn!("the LAN certificate is used but could not be kept: {error}");
-    }
-}
-
-fn seconds(clock: &dyn Clock) -> i64 {
-    i64::try_from(clock.wall().as_millis() / 1_000).unwrap_or(i64::MAX)
 }
 
 /// Says where the box listens, for programs on this machine: renamed into place, so never read half.

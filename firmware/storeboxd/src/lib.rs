@@ -6,6 +6,8 @@
 //! | [`config`] | the configuration file |
 //! | [`store`] | what is kept, and the one writer |
 //! | [`lan`] | what terminals reach |
+//! | [`inherited`] | the listener a service manager hands over |
+//! | [`screen_status`] | what the screen is told |
 //! | [`watchdog`] | signs of life for the service manager |
 //! | [`clock`], [`entropy`], [`logging`] | time, randomness and log lines, each in one place |
 
@@ -13,7 +15,9 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod entropy;
+pub mod inherited;
 pub mod lan;
 pub mod logging;
+pub mod screen_status;
 pub mod store;
 pub mod watchdog;

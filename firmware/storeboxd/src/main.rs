@@ -1,12 +1,13 @@
 //! `storeboxd`: log → version → configuration → store → listener → ready → serve → drain.
 
 use std::io::{self, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use storeboxd::config::Config;
 use storeboxd::daemon::{Daemon, DaemonError, Greeting};
-use storeboxd::logging;
+use storeboxd::{inherited, logging};
 
 /// A clean drain.
 const DONE: u8 = 0;
@@ -32,10 +33,13 @@ Usage: storeboxd [--config FILE]
   --version      show the release
 
 Environment:
-  STOREBOX_LOG   error, warn, info (default), debug or trace
+  STOREBOX_LOG       error, warn, info (default), debug or trace
+  LISTEN_FDS         a listener handed over by the service manager; the box then
+                     serves on it instead of on [lan] listen
+  RUNTIME_DIRECTORY  folder in which status.json tells the screen how the box is
 
-Exit: 0 after a clean stop, 64 if the configuration is wrong (nothing was
-written), 70 after a fault: start it again.
+Exit: 0 after a clean stop, 64 if the configuration or the listener handed over
+is wrong (nothing was written), 70 after a fault: start it again.
 ";
 
 fn main() -> ExitCode {
@@ -77,11 +81,19 @@ impl Arguments {
 }
 
 fn serve(file: Option<PathBuf>) -> ExitCode {
+    let inherited = inherited::take();
     logging::start();
     log::info!("storeboxd {}", env!("CARGO_PKG_VERSION"));
     let is_desk = file.is_none();
     let config = match file.map_or_else(|| Ok(Config::desk(desk_folder())), |file| Config::read(&file)) {
         Ok(config) => config,
+        Err(error) => {
+            log::error!("{error}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let inherited = match inherited {
+        Ok(inherited) => inherited,
         Err(error) => {
             log::error!("{error}");
             return ExitCode::from(USAGE);
@@ -93,7 +105,7 @@ fn serve(file: Option<PathBuf>) -> ExitCode {
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(start_and_run(&config, is_desk)),
+        Ok(runtime) => runtime.block_on(start_and_run(&config, inherited, is_desk)),
         Err(error) => Err(DaemonError::Signals(error)),
     };
     match result {
@@ -108,8 +120,8 @@ fn serve(file: Option<PathBuf>) -> ExitCode {
     }
 }
 
-async fn start_and_run(config: &Config, is_desk: bool) -> Result<(), DaemonError> {
-    let daemon = Daemon::start(config).await?;
+async fn start_and_run(config: &Config, inherited: Option<TcpListener>, is_desk: bool) -> Result<(), DaemonError> {
+    let daemon = Daemon::start(config, inherited).await?;
     if is_desk {
         show(&greet(&daemon.greeting()?));
     }

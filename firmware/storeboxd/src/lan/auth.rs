@@ -72,6 +72,11 @@ impl Devices {
         known.insert(device.token_hash, Arc::new(Known { device, throttle: Mutex::default() }));
     }
 
+    /// How many devices are paired.
+    pub fn count(&self) -> usize {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// The device with this token.
     pub fn by_token(&self, token: &str) -> Option<Device> {
         self.find(&hash(token)).map(|known| known.device.clone())

@@ -3,7 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `server.rs`, `closing.rs` | accepting, time-outs, draining, ending politely |
-//! | `identity.rs`, `tls.rs` | the box's certificate and its TLS |
+//! | `identity.rs`, `renewal.rs`, `tls.rs` | the box's certificate, how it keeps up with time and network, its TLS |
 //! | `auth.rs`, `pair.rs`, `pairing.rs` | tokens, pairing and its proofs |
 //! | `body.rs`, `query.rs`, `cursor.rs` | reading requests |
 //! | `problem.rs`, `openapi.rs` | errors, and the document that describes it all |
@@ -22,6 +22,7 @@ pub mod pair;
 pub mod pairing;
 mod problem;
 mod query;
+pub mod renewal;
 pub mod server;
 mod status;
 pub mod tls;

@@ -90,7 +90,11 @@ impl Server {
                 },
             };
             match accepted {
-                Ok((stream, address)) => self.meet(stream, address, &permits, &graceful),
+                Ok((stream, address)) => {
+                    // A listener for both families shows an IPv4 terminal as ::ffff:192.168.1.20.
+                    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                    self.meet(stream, address, &permits, &graceful);
+                }
                 Err(error) => {
                     log::warn!("cannot accept a connection: {error}");
                     tokio::time::sleep(ACCEPT_REST).await;
