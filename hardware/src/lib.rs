@@ -1,0 +1,3 @@
+//! What the store box is made of: facts about its boards.
+
+pub mod boards;
