@@ -1,0 +1,256 @@
+//! `image measure`
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use lexopt::Arg;
+use serde_json::Value;
+use storebox_hardware::boards::Board;
+
+use crate::host::build::{self as recipe, Options};
+use crate::host::clock;
+use crate::host::command::{default_output, here, print};
+use crate::host::failure::{Failure, OrFail};
+use crate::host::files;
+use crate::host::machine::{Hardware, Unit};
+use crate::host::packages::fetch::FetchOptions;
+use crate::host::progress::Progress;
+use crate::host::source::Source;
+use crate::host::toolroot::ToolRoot;
+use crate::host::verity::Compression;
+
+/// What `image measure --help` prints.
+pub const HELP: &str = "\
+Usage: image measure [OPTION]...
+
+Builds every board's image for release, once with nothing compiled before and once again, boots the x86
+image three times, and writes the table of image/README.md: sizes, times, memory. Takes about half an
+hour; nothing else should run meanwhile.
+
+Options:
+  --only-boot      keep the built images and the table's build times; boot only
+  -h, --help       this text
+";
+
+/// Lines of image/README.md between which the table stands.
+const BEGIN: &str = "<!-- made by `cargo image measure` -->";
+const END: &str = "<!-- end of what was made -->";
+/// Boots, of which the median counts.
+const BOOTS: usize = 3;
+/// How long the machine is left alone before its memory is read.
+const REST: Duration = Duration::from_secs(60);
+/// How long anything in it may take.
+const LIMIT: Duration = Duration::from_secs(300);
+/// Says when each part of the start was over (systemd(1)), and how much memory is in use, on the serial console.
+const PARAMETERS: &str = "systemd.journald.forward_to_console=1 systemd.wants=measure.timer";
+const TIMER: &str = "[Timer]\nOnActiveSec=45s\nAccuracySec=1s\n";
+const SERVICE: &str = "[Service]\nType=oneshot\nExecStart=/usr/lib/storebox/storebox-helper health\n";
+
+/// Runs the command.
+///
+/// # Errors
+/// What went wrong.
+pub fn run(mut arguments: lexopt::Parser) -> Result<(), Failure> {
+    let mut only_boot = false;
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Arg::Long("only-boot") => only_boot = true,
+            other => return Err(Failure::from(other.unexpected())),
+        }
+    }
+    let source = here()?;
+    let mut progress = Progress::stderr();
+    let mut rows = Vec::new();
+    for name in Board::NAMES {
+        let board = Board::load(name).or_fail(|| format!("the facts about {name} cannot be used"))?;
+        let output = default_output(&source, name);
+        if !only_boot {
+            time_builds(&board, &source, &output, &mut progress)?;
+        }
+        rows.push(Sizes::of(&output)?);
+    }
+    let boots = boot(&source, &mut progress)?;
+    let table = table(&source, &rows, &boots);
+    let readme = source.folder().join("image/README.md");
+    let text = files::read_text(&readme)?;
+    let (before, after) = text
+        .split_once(BEGIN)
+        .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)))
+        .ok_or_else(|| Failure::new(format!("{} has no lines {BEGIN} and {END}", readme.display())))?;
+    files::write(&readme, format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))?;
+    print(&table)
+}
+
+/// Builds with nothing compiled before, then again, and notes both times beside the image.
+fn time_builds(board: &Board, source: &Source, output: &Path, progress: &mut Progress) -> Result<(), Failure> {
+    let target = output.join("measure-programs");
+    files::make_empty(&target)?;
+    let options = Options {
+        output: output.to_owned(),
+        target: target.clone(),
+        compression: Compression::Release,
+        profile: "release".to_owned(),
+        fetch: FetchOptions::new(source.folder())?,
+    };
+    let mut seconds = Vec::new();
+    for _ in 0..2 {
+        let begun = clock::monotonic();
+        recipe::build(board, source, &options, progress)?;
+        seconds.push(clock::monotonic().duration_since(begun).as_secs());
+    }
+    files::remove(&target)?;
+    let text = serde_json::json!({ "seconds": seconds }).to_string();
+    files::write(&output.join("build-times.json"), text + "\n")
+}
+
+/// What one board's image takes.
+struct Sizes {
+    board: String,
+    download: u64,
+    root: u64,
+    cold_s: u64,
+    warm_s: u64,
+}
+
+impl Sizes {
+    fn of(output: &Path) -> Result<Self, Failure> {
+        let read = |name: &str| -> Result<Value, Failure> {
+            let path = output.join(name);
+            serde_json::from_str(&files::read_text(&path)?).or_fail(|| format!("{} cannot be read", path.display()))
+        };
+        let (manifest, times) = (read("manifest.json")?, read("build-times.json")?);
+        let number = |value: &Value, what: &str| {
+            value.as_u64().ok_or_else(|| Failure::new(format!("{} has no {what}: build for release", output.display())))
+        };
+        Ok(Self {
+            board: manifest["board"].as_str().unwrap_or_default().to_owned(),
+            download: number(&manifest["downloadBytes"], "downloadBytes")?,
+            root: number(&manifest["rootBytes"], "rootBytes")?,
+            cold_s: number(&times["seconds"][0], "seconds")?,
+            warm_s: number(&times["seconds"][1], "seconds")?,
+        })
+    }
+}
+
+/// One start of the emulated machine.
+#[derive(Clone, Debug, PartialEq)]
+struct Start {
+    /// From switching on to the first answer over HTTPS.
+    wall_s: f64,
+    /// Of these, inside the kernel and its first root.
+    kernel_s: f64,
+    /// From init to everything started.
+    user_space_s: f64,
+    /// Memory that is not available to programs, MiB.
+    memory_mib: u64,
+}
+
+fn boot(source: &Source, progress: &mut Progress) -> Result<Vec<Start>, Failure> {
+    let tools = ToolRoot::ready(&FetchOptions::new(source.folder())?, progress)?;
+    let board = Board::load("x86").or_fail(|| "the facts about x86 cannot be used".to_owned())?;
+    let output = default_output(source, "x86");
+    let folder = output.join("measure-machine");
+    files::remove(&folder)?;
+    let hardware = Hardware {
+        folder: folder.clone(),
+        image: recipe::image_file(&output, &board),
+        disk_mib: 4096,
+        memory_mib: 1024,
+        processors: 2,
+        port: 8455,
+        kernel_parameters: Some(PARAMETERS.to_owned()),
+        units: vec![
+            Unit { name: "measure.timer", content: TIMER },
+            Unit { name: "measure.service", content: SERVICE },
+        ],
+    };
+    hardware.prepare(&tools)?;
+    let mut starts = Vec::new();
+    // The first start makes the data partition; it is not what happens every day.
+    for number in 0..=BOOTS {
+        progress.note(&format!("start {number} of {BOOTS}"));
+        let log = folder.join("console.log");
+        let file = std::fs::File::create(&log).or_fail(|| format!("cannot make {}", log.display()))?;
+        let mut machine = hardware.start(&tools, Stdio::from(file))?;
+        let wall_s = machine.wait_for_answer(LIMIT)?.as_secs_f64();
+        clock::pause(REST);
+        drop(machine);
+        if number > 0 {
+            let console = String::from_utf8_lossy(&files::read(&log)?).into_owned();
+            let start = Start::read(&console, wall_s)
+                .ok_or_else(|| Failure::new(format!("{} does not say how the start went", log.display())))?;
+            progress.note(&format!("{start:?}"));
+            starts.push(start);
+        }
+    }
+    files::remove(&folder)?;
+    starts.sort_by(|one, other| one.wall_s.total_cmp(&other.wall_s));
+    Ok(starts)
+}
+
+impl Start {
+    /// Reads what init and the helper wrote on the console.
+    fn read(console: &str, wall_s: f64) -> Option<Self> {
+        let line = console.lines().find(|line| line.contains("Startup finished in "))?;
+        let seconds = |what: &str| -> Option<f64> {
+            let before = line.split(what).next()?.trim_end();
+            before.rsplit(' ').next()?.strip_suffix('s')?.parse().ok()
+        };
+        let number = |name: &str| -> Option<u64> {
+            let after = console.split(&format!("\"{name}\":")).nth(1)?;
+            after.trim_start().split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
+        };
+        let in_use_kib = number("memoryTotalKib")?.checked_sub(number("memoryAvailableKib")?)?;
+        Some(Self {
+            wall_s,
+            kernel_s: seconds("(kernel)")?,
+            user_space_s: seconds("(userspace)")?,
+            memory_mib: in_use_kib.div_ceil(1024),
+        })
+    }
+}
+
+fn table(source: &Source, rows: &[Sizes], starts: &[Start]) -> String {
+    let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, (bytes >> 10) % 1024 * 10 / 1024);
+    let mut text = format!(
+        "Version {}, on two shared cores without hardware virtualisation.\n\n\
+         | board | download (zstd) | root (erofs) | build, nothing compiled before | build again |\n\
+         |---|---|---|---|---|\n",
+        source.version()
+    );
+    for row in rows {
+        let Sizes { board, download, root, cold_s, warm_s } = row;
+        text.push_str(&format!("| {board} | {} | {} | {cold_s} s | {warm_s} s |\n", mib(*download), mib(*root)));
+    }
+    if let Some(median) = starts.get(starts.len() / 2) {
+        // What is neither kernel nor user space up to the answer is firmware, boot loader and the emulator itself.
+        let firmware_s = (median.wall_s - median.kernel_s - median.user_space_s).max(0.0);
+        text.push_str(&format!(
+            "\nThe x86 image, emulated (QEMU, 2 processors, 1 GiB), median of {}: first HTTPS answer {:.1} s after \
+             switching on, of which firmware and boot loader {firmware_s:.1} s, kernel and initramfs {:.1} s, user \
+             space {:.1} s. Memory in use at idle: {} MiB.\n",
+            starts.len(),
+            median.wall_s,
+            median.kernel_s,
+            median.user_space_s,
+            median.memory_mib,
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_console_tells_how_the_start_went() {
+        let console = "[ 13.6] systemd[1]: Startup finished in 5.531s (kernel) + 8.116s (userspace) = 13.647s.\n\
+                       helper[2]: {\"memoryTotalKib\":1000000,\"memoryAvailableKib\":921600}";
+        let start = Start::read(console, 17.0).unwrap();
+        assert_eq!((start.kernel_s, start.user_space_s, start.memory_mib), (5.531, 8.116, 77));
+        assert_eq!(Start::read("nothing", 1.0), None);
+    }
+}
