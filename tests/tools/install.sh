@@ -30,10 +30,17 @@ tool_rust() {
   fi
 }
 
+# The standard library of another target, for programs that are cross-compiled.
+tool_rust_target() {
+  [ ! -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ] || return 0
+  rustup target add "$1" || cannot "rustup could not add the target $1"
+}
+
 # Whether what a Debian package brings is here, wherever it came from.
 have() {
   case $1 in
     build-essential) command -v cc >/dev/null && command -v make >/dev/null ;;
+    nftables) [ -x /usr/sbin/nft ] ;;
     iproute2) command -v ip >/dev/null ;;
     libfaketime) [ -n "$(faketime_lib)" ] ;;
     python3-venv) python_with_venv >/dev/null ;;

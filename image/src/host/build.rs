@@ -65,14 +65,7 @@ pub fn build(board: &Board, source: &Source, options: &Options, progress: &mut P
     files::make_folder(work)?;
     let tools = ToolRoot::ready(&options.fetch, progress)?;
     let obtained = obtain(&board.package_set, &options.fetch, progress)?;
-    let programs = Programs::build(
-        &tools,
-        source,
-        board.architecture,
-        &options.profile,
-        &options.target,
-        progress,
-    )?;
+    let programs = Programs::build(&tools, source, board.architecture, &options.profile, &options.target, progress)?;
     let install = |root: &Path| programs.install(root);
     let root = root::compose(work, board, &obtained, &tools, source, install, progress)?;
     let bill = sbom::document(board, &obtained, source)?;

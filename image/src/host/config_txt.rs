@@ -148,8 +148,12 @@ impl Config {
 
 /// What would keep the firmware from starting the board from a boot partition with these files (path, content).
 pub fn check(board: &Board, files: &BTreeMap<String, Vec<u8>>) -> Vec<Fault> {
-    let Some(config) = files.get(raspberry_pi::CONFIG) else { return vec![Fault::Missing(raspberry_pi::CONFIG.to_owned())] };
-    let Ok(config) = std::str::from_utf8(config) else { return vec![Fault::Unreadable(raspberry_pi::CONFIG.to_owned())] };
+    let Some(config) = files.get(raspberry_pi::CONFIG) else {
+        return vec![Fault::Missing(raspberry_pi::CONFIG.to_owned())];
+    };
+    let Ok(config) = std::str::from_utf8(config) else {
+        return vec![Fault::Unreadable(raspberry_pi::CONFIG.to_owned())];
+    };
     let (config, mut faults) = parse(config);
     // Boards are named after the sections: rpi4 sees [pi4].
     let model = board.name.trim_start_matches('r');

@@ -54,7 +54,8 @@ pub fn install(
         run(command, "depmod").map(|_| ())
     };
     depmod("/build/parts")?;
-    let texts = ["modules.dep", "modules.builtin", "modules.softdep", "modules.alias"].map(|name| files::read_text(&modules.join(name)));
+    let texts = ["modules.dep", "modules.builtin", "modules.softdep", "modules.alias"]
+        .map(|name| files::read_text(&modules.join(name)));
     let [dep, builtin, softdep, alias] = texts;
     let (dep, builtin, softdep, alias) = (dep?, builtin?, softdep?, alias?);
     let closure = |wanted: &[String]| -> Result<Vec<PathBuf>, Failure> {

@@ -171,8 +171,7 @@ mod tests {
     #[test]
     fn bytes_are_shown_with_their_rate() {
         let now = clock::monotonic();
-        let step =
-            Step { label: "a".into(), unit: Unit::Bytes, total: None, done: 25_000_000, begun: now, shown: now };
+        let step = Step { label: "a".into(), unit: Unit::Bytes, total: None, done: 25_000_000, begun: now, shown: now };
         assert_eq!(step.line(Duration::from_secs(10)), "a: 25.0 MB, 10 s, 2.5 MB/s");
     }
 }

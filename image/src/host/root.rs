@@ -85,7 +85,10 @@ pub fn compose(
         files::make_folder(&root.join("var").join(folder))?;
     }
     for (path, target) in LINKS {
-        files::link(target, &root.join(path))?;
+        // Only x86 has its dynamic loader in a folder of this name.
+        if path != "lib64" || root.join(target).is_dir() {
+            files::link(target, &root.join(path))?;
+        }
     }
     let kernel = kernel::install(work, &root, &parts, board, tools, source, progress)?;
     files::overlay(&source.folder().join("image/overlay"), &root)?;
@@ -117,10 +120,7 @@ fn write_facts(root: &Path, board: &Board, source: &Source) -> Result<(), Failur
     );
     files::write(&root.join("usr/lib/os-release"), os_release)?;
     let terminals: Vec<String> = board.screen_terminals.iter().map(|tty| format!("--tty /dev/{tty}")).collect();
-    files::write(
-        &root.join("usr/lib/storebox/screen.env"),
-        format!("SCREEN_TERMINALS=\"{}\"\n", terminals.join(" ")),
-    )?;
+    files::write(&root.join("usr/lib/storebox/screen.env"), format!("SCREEN_TERMINALS=\"{}\"\n", terminals.join(" ")))?;
     files::write(&root.join("etc/machine-id"), "")?;
     files::write(&root.join("etc/nsswitch.conf"), "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n")?;
     files::write(&root.join("etc/hosts"), "127.0.0.1 localhost\n::1 localhost ip6-localhost\n")?;
@@ -298,12 +298,7 @@ fn is_elf(path: &Path) -> Result<bool, Failure> {
 }
 
 /// Libraries a program of the root needs and the root does not have.
-fn missing_libraries(
-    programs: &[String],
-    root: &Path,
-    tools: &ToolRoot,
-    work: &Path,
-) -> Result<Vec<String>, Failure> {
+fn missing_libraries(programs: &[String], root: &Path, tools: &ToolRoot, work: &Path) -> Result<Vec<String>, Failure> {
     let mut command = tools.at(work).command("readelf")?;
     command.arg("--dynamic").args(programs);
     let said = run(command, "readelf")?;

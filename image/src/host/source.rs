@@ -27,7 +27,9 @@ impl Source {
         })?;
         let commit = git(folder, &["log", "-1", "--format=%ct %h"]);
         let (epoch_s, commit) = match (std::env::var("SOURCE_DATE_EPOCH"), &commit) {
-            (Ok(epoch), found) => (epoch, found.as_ref().ok().and_then(|line| line.split(' ').nth(1).map(str::to_owned))),
+            (Ok(epoch), found) => {
+                (epoch, found.as_ref().ok().and_then(|line| line.split(' ').nth(1).map(str::to_owned)))
+            }
             (Err(_), Ok(line)) => {
                 let (epoch, commit) = line.split_once(' ').unwrap_or((line, ""));
                 (epoch.to_owned(), Some(commit.to_owned()))
@@ -41,7 +43,8 @@ impl Source {
         let epoch_s = epoch_s
             .parse()
             .map_err(|error| Failure::new(format!("{epoch_s:?} is no number of seconds since 1970")).because(error))?;
-        let changed = git(folder, &["status", "--porcelain", "--untracked-files=no"]).is_ok_and(|list| !list.is_empty());
+        let changed =
+            git(folder, &["status", "--porcelain", "--untracked-files=no"]).is_ok_and(|list| !list.is_empty());
         let number = package_version(&files::read_text(&folder.join("Cargo.toml"))?)?;
         let version = match commit {
             Some(commit) if changed => format!("{number}+{commit}.changed"),
@@ -70,7 +73,9 @@ impl Source {
 fn package_version(manifest: &str) -> Result<String, Failure> {
     let manifest: toml::Table =
         manifest.parse().map_err(|error| Failure::new("Cargo.toml cannot be read").because(Box::new(error)))?;
-    let version = ["workspace", "package", "version"].iter().try_fold(toml::Value::Table(manifest), |value, key| value.get(key).cloned());
+    let version = ["workspace", "package", "version"]
+        .iter()
+        .try_fold(toml::Value::Table(manifest), |value, key| value.get(key).cloned());
     let version = version.as_ref().and_then(toml::Value::as_str);
     version.map(str::to_owned).ok_or_else(|| Failure::new("Cargo.toml names no version"))
 }

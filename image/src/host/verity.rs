@@ -14,7 +14,7 @@ const FILE_SYSTEM_UUID: &str = "5e1fb0c5-9a4d-4c0f-8a34-0a7d3b6f2b01";
 /// How hard to compress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// As small as can be; takes a minute and more.
+    /// Small; takes a minute. Harder costs five more for less than a MiB.
     Release,
     /// Fast, for tests.
     Quick,
@@ -39,7 +39,7 @@ pub fn pack(work: &Path, tools: &ToolRoot, source: &Source, compression: Compres
     let epoch = source.epoch_s().to_string();
     let mut mkfs = tools.at(work).command("mkfs.erofs")?;
     match compression {
-        Compression::Release => mkfs.args(["-zzstd,level=19", "-C1048576", "-Eall-fragments,dedupe,ztailpacking"]),
+        Compression::Release => mkfs.args(["-zzstd,level=12", "-C131072", "-Eall-fragments,dedupe"]),
         Compression::Quick => mkfs.args(["-zzstd,level=3"]),
     };
     mkfs.args(["--all-root", "-T", &epoch, "-U", FILE_SYSTEM_UUID, "/build/root.img", "/build/root"]);

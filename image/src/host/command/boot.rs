@@ -64,7 +64,11 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), Failure> {
     let source = here()?;
     let image = absolute(image.unwrap_or_else(|| image_file(&default_output(&source, &board.name), &board)))?;
     if !image.is_file() {
-        return Err(Failure::new(format!("there is no {}: make it with `cargo image build {}`", image.display(), board.name)));
+        return Err(Failure::new(format!(
+            "there is no {}: make it with `cargo image build {}`",
+            image.display(),
+            board.name
+        )));
     }
     let folder = image.with_extension("machine");
     if fresh {
@@ -72,8 +76,16 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), Failure> {
     }
     let mut progress = Progress::stderr();
     let tools = ToolRoot::ready(&FetchOptions::new(source.folder())?, &mut progress)?;
-    let hardware =
-        Hardware { folder, image, disk_mib: 4096, memory_mib, processors: 2, port, kernel_parameters, units: Vec::new() };
+    let hardware = Hardware {
+        folder,
+        image,
+        disk_mib: 4096,
+        memory_mib,
+        processors: 2,
+        port,
+        kernel_parameters,
+        units: Vec::new(),
+    };
     hardware.prepare(&tools)?;
     progress.note("switching on; without hardware virtualisation the start takes about half a minute");
     let mut machine = hardware.start(&tools, Stdio::inherit())?;

@@ -160,10 +160,7 @@ fn boot(source: &Source, progress: &mut Progress) -> Result<Vec<Start>, Failure>
         processors: 2,
         port: 8455,
         kernel_parameters: Some(PARAMETERS.to_owned()),
-        units: vec![
-            Unit { name: "measure.timer", content: TIMER },
-            Unit { name: "measure.service", content: SERVICE },
-        ],
+        units: vec![Unit { name: "measure.timer", content: TIMER }, Unit { name: "measure.service", content: SERVICE }],
     };
     hardware.prepare(&tools)?;
     let mut starts = Vec::new();

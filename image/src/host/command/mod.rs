@@ -54,9 +54,9 @@ pub fn run() -> Result<(), Failure> {
     };
     let command = COMMANDS.iter().find(|command| command.name == name);
     let command = command.ok_or_else(|| Failure::usage(format!("there is no command {name:?}\n\n{}", overview())))?;
-    let asks_for_help = arguments
-        .try_raw_args()
-        .is_some_and(|rest| rest.as_slice().iter().take_while(|word| *word != "--").any(|word| word == "--help" || word == "-h"));
+    let asks_for_help = arguments.try_raw_args().is_some_and(|rest| {
+        rest.as_slice().iter().take_while(|word| *word != "--").any(|word| word == "--help" || word == "-h")
+    });
     if asks_for_help && command.name != "tool" {
         return print(command.help);
     }
@@ -67,7 +67,8 @@ pub fn run() -> Result<(), Failure> {
 }
 
 fn overview() -> String {
-    let mut text = String::from("Usage: image COMMAND [OPTION]...\n\nMakes the store box's disk images.\n\nCommands:\n");
+    let mut text =
+        String::from("Usage: image COMMAND [OPTION]...\n\nMakes the store box's disk images.\n\nCommands:\n");
     for command in &COMMANDS {
         text.push_str(&format!("  {:<8} {}\n", command.name, command.purpose));
     }

@@ -16,75 +16,81 @@ use crate::host::verity::Compression;
 
 /// What `image verify --help` prints.
 pub const HELP: &str = "\
-Usage: image verify BOARD [OPTION]...
+Usage: image verify BOARD... [OPTION]...
 
-Builds the image twice, in two folders, one after the other, each from its own copy of the committed
-source and with nothing compiled before, and compares the disk images byte for byte.
+Builds the boards' images twice, in two folders, one after the other, each time from a copy of the
+committed source and with nothing compiled before, and compares the disk images byte for byte.
+Ends with 3 instead of 0 if they are identical but made of packages that were resolved anew (RELOCKED).
 
 Options:
   --quick          as for `image build`
-  --work FOLDER    where both are built; default target/image/verify
-  --against FILE   build once and compare with this image of the same commit
+  --work FOLDER    where they are built, in first/BOARD and second/BOARD; default target/image/verify
   -h, --help       this text
 ";
 
 /// Runs the command.
 ///
 /// # Errors
-/// If the images differ; the message says where.
+/// If images differ; the message says where.
 pub fn run(mut arguments: lexopt::Parser) -> Result<(), Failure> {
-    let mut chosen = None;
-    let (mut quick, mut work, mut against) = (false, None, None);
+    let mut boards = Vec::new();
+    let (mut quick, mut work) = (false, None);
     while let Some(argument) = arguments.next()? {
         match argument {
-            Arg::Value(name) if chosen.is_none() => chosen = Some(board(&name)?),
+            Arg::Value(name) => boards.push(board(&name)?),
             Arg::Long("quick") => quick = true,
             Arg::Long("work") => work = Some(PathBuf::from(arguments.value()?)),
-            Arg::Long("against") => against = Some(PathBuf::from(arguments.value()?)),
             other => return Err(Failure::from(other.unexpected())),
         }
     }
-    let board = chosen.ok_or_else(|| Failure::usage("which board?"))?;
+    if boards.is_empty() {
+        return Err(Failure::usage("which board?"));
+    }
     let source = here()?;
     let work = absolute(work.unwrap_or_else(|| source.folder().join("target/image/verify")))?;
     let mut progress = Progress::stderr();
     let mut relocked = false;
-    let mut once = |name: &str| -> Result<PathBuf, Failure> {
-        let folder = work.join(&board.name).join(name);
+    for side in SIDES {
+        let folder = work.join(side);
         files::make_empty(&folder)?;
         let copy = clone(source.folder(), &folder.join("a copy of the source"))?;
-        let options = Options {
-            output: folder.join("image"),
-            target: folder.join("programs"),
-            compression: if quick { Compression::Quick } else { Compression::Release },
-            profile: if quick { "quick" } else { "release" }.to_owned(),
-            fetch: FetchOptions::new(copy.folder())?,
-        };
-        let manifest = recipe::build(&board, &copy, &options, &mut progress)?;
-        relocked |= manifest.relocked;
-        files::remove(&options.target)?;
-        Ok(recipe::image_file(&options.output, &board))
-    };
-    let first = match against {
-        Some(image) => image,
-        None => once("first")?,
-    };
-    let second = once("second")?;
+        let target = folder.join("programs");
+        for board in &boards {
+            let options = Options {
+                output: folder.join(&board.name),
+                target: target.clone(),
+                compression: if quick { Compression::Quick } else { Compression::Release },
+                profile: if quick { "quick" } else { "release" }.to_owned(),
+                fetch: FetchOptions::new(copy.folder())?,
+            };
+            progress.note(&format!("== {} ({side})", board.name));
+            relocked |= recipe::build(board, &copy, &options, &mut progress)?.relocked;
+            files::remove(&options.output.join("work"))?;
+        }
+        files::remove(&target)?;
+    }
     drop(progress);
-    if let Some(difference) = first_difference(&first, &second)? {
-        return Err(Failure::new(format!(
-            "{} and {} differ, first at byte {difference}",
-            first.display(),
-            second.display()
-        )));
+    for board in &boards {
+        let [first, second] = SIDES.map(|side| recipe::image_file(&work.join(side).join(&board.name), board));
+        if let Some(difference) = first_difference(&first, &second)? {
+            return Err(Failure::new(format!(
+                "{} and {} differ, first at byte {difference}",
+                first.display(),
+                second.display()
+            )));
+        }
+        print(&format!("identical: {} {}\n", board.name, files::sha256(&second)?))?;
     }
     if relocked {
         return Err(Failure::relocked(
-            "the images are identical, but made of packages resolved anew (RELOCKED): no proof about the locks",
+            "RELOCKED: the images are identical, but made of packages resolved anew: no proof about the locks",
         ));
     }
-    print(&format!("identical: {} {}\n", board.name, files::sha256(&second)?))
+    Ok(())
 }
+
+/// Names of the two builds.
+const SIDES: [&str; 2] = ["first", "second"];
 
 /// A copy of what is committed, nothing else.
 fn clone(from: &Path, to: &Path) -> Result<Source, Failure> {
@@ -98,7 +104,9 @@ fn clone(from: &Path, to: &Path) -> Result<Source, Failure> {
 fn first_difference(first: &Path, second: &Path) -> Result<Option<u64>, Failure> {
     use std::io::{BufRead, BufReader};
     let open = |path: &Path| {
-        std::fs::File::open(path).map(|file| BufReader::with_capacity(1 << 20, file)).or_fail(|| format!("cannot read {}", path.display()))
+        std::fs::File::open(path)
+            .map(|file| BufReader::with_capacity(1 << 20, file))
+            .or_fail(|| format!("cannot read {}", path.display()))
     };
     let (mut one, mut other) = (open(first)?, open(second)?);
     let mut at = 0;

@@ -105,7 +105,8 @@ fn a_kernel_may_be_packed_or_not() {
 #[test]
 fn the_command_line_is_one_line_with_all_the_box_needs() {
     let own = "console=tty1 console=ttyAMA10,115200";
-    let with = |line: &str| faults("rpi5", |files| drop(files.insert(raspberry_pi::COMMAND_LINE.to_owned(), line.into())));
+    let with =
+        |line: &str| faults("rpi5", |files| drop(files.insert(raspberry_pi::COMMAND_LINE.to_owned(), line.into())));
     assert_eq!(with(&format!("{LINE} {own}")), []);
     for line in [
         format!("{LINE}\n{own}"),

@@ -337,12 +337,10 @@ mod tests {
 
         fn deb(&self, ending: &str, data: &[u8]) -> PathBuf {
             let path = self.0.join("a.deb");
-            let control = tar_of(&[(EntryType::Regular, "./control", 0o644, "Package: a\nVersion: 1\nDescription: b\n c\n")]);
-            let members = [
-                ("debian-binary", b"2.0\n".to_vec()),
-                ("control.tar.gz", gz(&control)),
-                (ending, data.to_vec()),
-            ];
+            let control =
+                tar_of(&[(EntryType::Regular, "./control", 0o644, "Package: a\nVersion: 1\nDescription: b\n c\n")]);
+            let members =
+                [("debian-binary", b"2.0\n".to_vec()), ("control.tar.gz", gz(&control)), (ending, data.to_vec())];
             fs::write(&path, ar_of(&members)).unwrap();
             path
         }
@@ -372,7 +370,9 @@ mod tests {
             (EntryType::Regular, "./usr/share/doc/e", 0o600, "text"),
         ]);
         let packed = zstd::stream::encode_all(&data[..], 1).unwrap();
-        for (ending, data) in [("data.tar.xz", xz(&data)), ("data.tar.zst", packed), ("data.tar.gz", gz(&data)), ("data.tar", data)] {
+        for (ending, data) in
+            [("data.tar.xz", xz(&data)), ("data.tar.zst", packed), ("data.tar.gz", gz(&data)), ("data.tar", data)]
+        {
             let deb = place.deb(ending, &data);
             let root = place.root();
             files::make_empty(&root).unwrap();

@@ -115,6 +115,32 @@ impl Candidate {
     }
 }
 
+/// A source package an archive offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourcePackage {
+    /// Where its files lie below the mirror.
+    pub folder: String,
+    /// By name: the `.dsc` and what it names.
+    pub files: BTreeMap<String, Listed>,
+}
+
+impl SourcePackage {
+    /// Reads one stanza of a `Sources` file: name and version with a blank between, and the package.
+    ///
+    /// # Errors
+    /// When a field is missing or not understood.
+    pub fn parse(stanza: &Stanza<'_>) -> Result<(String, Self), Failure> {
+        let key = format!("{} {}", stanza.need("Package")?, stanza.need("Version")?);
+        let folder = stanza.need("Directory")?.to_owned();
+        let files = listed(stanza.need("Checksums-Sha256")?).or_fail(|| format!("source package {key}"))?;
+        let is_plain = |part: &str| !part.is_empty() && part != ".." && !part.contains(['\\', '\0']);
+        if !folder.split('/').all(is_plain) || !files.keys().all(|name| is_plain(name) && !name.contains('/')) {
+            return Err(Failure::new(format!("source package {key}: a path leads astray")));
+        }
+        Ok((key, Self { folder, files }))
+    }
+}
+
 /// A file as an index lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
@@ -226,7 +252,9 @@ mod tests {
     #[test]
     fn a_source_without_version_has_that_of_the_package() {
         let text = |source: &str| {
-            format!("Package: libc6\n{source}Version: 2.41-12\nArchitecture: a\nFilename: f/l.deb\nSize: 1\nSHA256: {HASH}\n")
+            format!(
+                "Package: libc6\n{source}Version: 2.41-12\nArchitecture: a\nFilename: f/l.deb\nSize: 1\nSHA256: {HASH}\n"
+            )
         };
         let source = |line: &str| Candidate::parse(&Stanza::parse(&text(line)), "a").unwrap().package.source;
         assert_eq!(source("Source: glibc\n"), "glibc 2.41-12");
@@ -247,6 +275,21 @@ mod tests {
         assert_eq!(release.file("main/binary-amd64/Packages.xz").unwrap().size, 693);
         assert!(release.file("main/binary-arm64/Packages.xz").is_err());
         assert!(Release::parse(&text, "trixie").is_err());
+    }
+
+    #[test]
+    fn a_stanza_of_sources_names_its_files() {
+        let text = |name: &str| {
+            format!(
+                "Package: glibc\nVersion: 2.41-12\nDirectory: pool/main/g/glibc\nChecksums-Sha256:\n {HASH} 9 {name}\n"
+            )
+        };
+        let (key, found) = SourcePackage::parse(&Stanza::parse(&text("glibc_2.41-12.dsc"))).unwrap();
+        assert_eq!((key.as_str(), found.folder.as_str()), ("glibc 2.41-12", "pool/main/g/glibc"));
+        assert_eq!(found.files["glibc_2.41-12.dsc"].size, 9);
+        for name in ["../a", "a/b", ".."] {
+            assert!(SourcePackage::parse(&Stanza::parse(&text(name))).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -171,10 +171,8 @@ impl Lock {
             if !built_using.is_empty() {
                 let _ = write!(out, "built_using = {built_using:?}, ");
             }
-            let _ = writeln!(
-                out,
-                "archive = \"{archive}\", path = \"{path}\", size = {size}, sha256 = \"{sha256}\" }},"
-            );
+            let _ =
+                writeln!(out, "archive = \"{archive}\", path = \"{path}\", size = {size}, sha256 = \"{sha256}\" }},");
         }
         out.push_str("]\n");
         out
@@ -298,8 +296,7 @@ mod tests {
     fn what_moved_is_told() {
         let old = lock(vec![package("a", "1", 1_000_000), package("b", "1", 1), package("d", "1", 1)]);
         let new = lock(vec![package("a", "1.1", 2_000_000), package("b", "1", 1), package("c", "3", 1)]);
-        let expected =
-            ["  a 1 -> 1.1", "+ c 3", "- d 1", "amd64: 3 packages, 2.0 MB (before: 3, 1.0 MB)"];
+        let expected = ["  a 1 -> 1.1", "+ c 3", "- d 1", "amd64: 3 packages, 2.0 MB (before: 3, 1.0 MB)"];
         assert_eq!(new.moved_since(&old), expected);
         assert!(new.moved_since(&new).is_empty());
     }

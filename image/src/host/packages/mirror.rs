@@ -117,9 +117,18 @@ impl Mirrors {
         Ok(urls)
     }
 
-    /// Whether a snapshot archive is configured.
-    pub fn has_snapshot(&self) -> bool {
-        self.snapshot.is_some()
+    /// Only the snapshot archive, as it was soon after a time; `None` when none is configured.
+    ///
+    /// # Errors
+    /// When there is no such time.
+    pub fn snapshot_of(&self, date_unix_s: i64) -> Result<Option<Self>, Failure> {
+        let nothing = Self { debian: vec![String::new()], security: vec![String::new()], ..self.clone() };
+        let last = |kind: Kind| -> Result<Vec<String>, Failure> {
+            let urls = nothing.urls(kind, "", Some(date_unix_s))?;
+            Ok(urls.into_iter().skip(1).map(|url| url.trim_end_matches('/').to_owned()).collect())
+        };
+        let (debian, security) = (last(Kind::Debian)?, last(Kind::Security)?);
+        Ok(self.snapshot.is_some().then_some(Self { debian, security, snapshot: None }))
     }
 }
 
@@ -304,5 +313,9 @@ Components: main
         let mirrors = Mirrors { debian: vec!["http://a".into()], snapshot, security: Vec::new() };
         let urls = mirrors.urls(Kind::Debian, "pool/a.deb", Some(1_795_140_670)).unwrap();
         assert_eq!(urls, ["http://a/pool/a.deb", "http://s.example.org/debian/20261120T141110Z/pool/a.deb"]);
+        let then = mirrors.snapshot_of(1_795_140_670).unwrap().unwrap();
+        assert_eq!(then.of(Kind::Debian).unwrap(), ["http://s.example.org/debian/20261120T141110Z"]);
+        assert_eq!(then.of(Kind::Security).unwrap(), ["http://s.example.org/debian-security/20261120T141110Z"]);
+        assert_eq!(Mirrors::default().snapshot_of(0).unwrap(), None);
     }
 }

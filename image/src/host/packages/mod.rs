@@ -95,7 +95,7 @@ pub fn resolve_now(
     progress: &mut Progress,
 ) -> Result<Lock, Failure> {
     let wanted = config.set(set)?;
-    let archives = Archives::look(config, None, options, progress)?;
+    let archives = Archives::look(config, mirrors(options)?, options, progress)?;
     let mut architectures = vec![wanted.architecture.as_str()];
     architectures.extend(wanted.packages.iter().filter_map(|name| Some(name.split_once(':')?.1)));
     architectures.sort_unstable();
@@ -200,5 +200,144 @@ fn announce(lock: &Lock, copy: &Lock, progress: &mut Progress) {
     progress.note(&format!("RELOCKED: {}: {count} packages moved since the tree's lock:", lock.set));
     for line in &moved {
         progress.note(&format!("RELOCKED: {line}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+    use crate::host::packages::mirror::Given;
+
+    #[test]
+    fn the_trees_locks_are_of_the_trees_sets() {
+        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("base");
+        let config = Config::read(&base.join("packages.toml")).unwrap();
+        assert!(config.set.len() >= 3);
+        for (name, set) in &config.set {
+            let lock = Lock::read(&lock_path(&base, name)).unwrap();
+            assert_eq!((&lock.set, &lock.relocked_from), (name, &None));
+            let locked = |wanted: &str| {
+                let (wanted, architecture) = wanted.split_once(':').unwrap_or((wanted, &set.architecture));
+                let serves = |found: &str| found == architecture || found == "all";
+                lock.packages().iter().any(|found| found.name == wanted && serves(&found.architecture))
+            };
+            for wanted in &set.packages {
+                assert!(locked(wanted), "{name}: {wanted} is wanted and not locked");
+            }
+            for without in &set.without {
+                assert!(lock.package(&without.name).is_none(), "{name}: {} is left out and locked", without.name);
+            }
+            for package in lock.packages() {
+                assert!(config.archive.contains_key(&package.archive), "{name}: {}", package.name);
+            }
+        }
+    }
+
+    /// A tree with a lock of one package, and a cache that has another version of it.
+    struct Place {
+        folder: PathBuf,
+        options: FetchOptions,
+    }
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("storebox-obtain-{name}-{}", std::process::id()));
+            files::make_empty(&folder).unwrap();
+            let base = folder.join("base");
+            let config = "[archive.debian]\nmirror = \"debian\"\nis_default = true\nsuites = [\"s\"]\n\
+                          components = [\"main\"]\n[set.x]\narchitecture = \"amd64\"\npackages = [\"a\"]\n";
+            files::write(&base.join("packages.toml"), config).unwrap();
+            let cache = folder.join("cache");
+            let old = Self::lock("1");
+            old.write(&lock_path(&base, "x")).unwrap();
+            let mut new = Self::lock("2");
+            new.relocked_from = Some(old.digest());
+            files::make_folder(&cache.join("relocked")).unwrap();
+            new.write(&cache.join("relocked/x.lock")).unwrap();
+            files::write(&Store::packages(&cache).path(&new.packages()[0].sha256), "2").unwrap();
+            let mirrors = Given { debian: Some(without_anything()), security: None };
+            let options = FetchOptions { base, cache, mirrors, from: None, relock: false };
+            Self { folder, options }
+        }
+
+        /// A lock of the package `a`, whose content is its version.
+        fn lock(version: &str) -> Lock {
+            let package = Package {
+                name: "a".into(),
+                version: version.into(),
+                architecture: "amd64".into(),
+                source: format!("a {version}"),
+                built_using: Vec::new(),
+                archive: "debian".into(),
+                path: format!("pool/a_{version}.deb"),
+                size: 1,
+                sha256: format!("{:x}", Sha256::digest(version)),
+            };
+            Lock::new("x", Vec::new(), vec![package])
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = files::remove(&self.folder);
+        }
+    }
+
+    /// A mirror that has nothing; it serves until the test's process ends.
+    fn without_anything() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+                lines.take_while(|line| !line.is_empty()).for_each(drop);
+                let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            }
+        });
+        url
+    }
+
+    #[test]
+    fn what_has_gone_is_not_replaced_unless_asked() {
+        let place = Place::new("gone");
+        let failure = obtain("x", &place.options, &mut Progress::hidden()).err().unwrap().to_string();
+        assert!(failure.contains("gone from every mirror") && failure.contains("a 1 amd64"), "{failure}");
+    }
+
+    #[test]
+    fn a_copy_of_the_lock_stands_in_when_asked_and_says_so() {
+        let mut place = Place::new("copy");
+        place.options.relock = true;
+        let obtained = obtain("x", &place.options, &mut Progress::hidden()).unwrap();
+        assert!(obtained.relocked);
+        assert_eq!(obtained.files[0].0.version, "2");
+        assert_eq!(files::read_text(&obtained.files[0].1).unwrap(), "2");
+        // The tree's lock has changed since, so the copy stands in for nothing.
+        Place::lock("3").write(&lock_path(&place.options.base, "x")).unwrap();
+        let failure = obtain("x", &place.options, &mut Progress::hidden()).err().unwrap().to_string();
+        assert!(failure.contains("no mirror has the suite"), "it is resolved again: {failure}");
+    }
+
+    #[test]
+    fn what_is_there_is_the_locks_own() {
+        let place = Place::new("own");
+        files::write(&Store::packages(&place.options.cache).path(&Place::lock("1").packages()[0].sha256), "1").unwrap();
+        let options = FetchOptions { relock: true, ..place.options.clone() };
+        let obtained = obtain("x", &options, &mut Progress::hidden()).unwrap();
+        assert!(!obtained.relocked);
+        let export_folder = place.folder.join("export");
+        export(&[obtained], &export_folder).unwrap();
+        let elsewhere = FetchOptions {
+            cache: place.folder.join("other"),
+            mirrors: Given::default(),
+            from: Some(export_folder),
+            ..place.options.clone()
+        };
+        assert_eq!(obtain("x", &elsewhere, &mut Progress::hidden()).unwrap().files[0].0.version, "1");
     }
 }

@@ -8,12 +8,12 @@ use crate::host::clock;
 use crate::host::failure::{Failure, OrFail};
 use crate::host::files;
 use crate::host::packages::config::{Archive, Config};
+use crate::host::packages::deb;
 use crate::host::packages::download::Client;
-use crate::host::packages::fetch::{FetchOptions, Item, Store, mirrors};
+use crate::host::packages::fetch::{FetchOptions, Item, Store};
 use crate::host::packages::index::Release;
 use crate::host::packages::lock::{Lock, ReleaseUsed};
 use crate::host::packages::mirror::Mirrors;
-use crate::host::packages::deb;
 use crate::host::progress::Progress;
 
 /// Bytes of an `InRelease` file; that of a big suite has 150 kB.
@@ -40,25 +40,25 @@ pub struct Archives<'a> {
 }
 
 impl<'a> Archives<'a> {
-    /// Fetches and checks the `InRelease` files of all suites, or of those of one archive.
+    /// Fetches and checks the `InRelease` files of all suites of the mirrors.
     ///
     /// # Errors
     /// When one cannot be had, or its signature is not Debian's.
     pub fn look(
         config: &'a Config,
-        only: Option<&str>,
+        mirrors: Mirrors,
         options: &FetchOptions,
         progress: &mut Progress,
     ) -> Result<Self, Failure> {
-        let mirrors = mirrors(options)?;
         let client = Client::new();
         let verifier = Verifier::find(options)?;
         let mut suites = Vec::new();
-        for (name, archive) in config.archive.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
+        for (name, archive) in &config.archive {
             for suite in &archive.suites {
                 let urls = mirrors.urls(archive.mirror, &format!("dists/{suite}/InRelease"), None)?;
                 let signed = client.get(&urls, RELEASE_MAX)?;
-                let signed = signed.ok_or_else(|| Failure::new(format!("no mirror has the suite {suite}: {urls:?}")))?;
+                let signed =
+                    signed.ok_or_else(|| Failure::new(format!("no mirror has the suite {suite}: {urls:?}")))?;
                 let (text, sha256) = verifier.open(&signed, options).or_fail(|| format!("suite {suite}"))?;
                 let release = Release::parse(&text, suite).or_fail(|| format!("suite {suite}"))?;
                 if release.valid_until_unix_s.is_some_and(|until| until < clock::unix_s()) {
@@ -97,11 +97,11 @@ impl<'a> Archives<'a> {
                 let listed = suite.release.file(&name).or_fail(|| format!("suite {}", suite.used.suite))?;
                 let folder = format!("dists/{}", suite.used.suite);
                 let plain = format!("{folder}/{name}");
-                let path = match name.rsplit_once('/').filter(|_| suite.release.has_by_hash) {
-                    Some((index, _)) => format!("{folder}/{index}/by-hash/SHA256/{}", listed.sha256),
-                    None => plain.clone(),
-                };
-                let urls = self.mirrors.urls(suite.archive.mirror, &path, None)?;
+                let mut urls = self.mirrors.urls(suite.archive.mirror, &plain, None)?;
+                if let Some((index, _)) = name.rsplit_once('/').filter(|_| suite.release.has_by_hash) {
+                    let path = format!("{folder}/{index}/by-hash/SHA256/{}", listed.sha256);
+                    urls.splice(0..0, self.mirrors.urls(suite.archive.mirror, &path, None)?);
+                }
                 items.push(Item { name: plain, urls, size: listed.size, sha256: listed.sha256.clone() });
                 origins.push(suite);
             }

@@ -276,7 +276,8 @@ mod tests {
 
     #[test]
     fn the_first_alternative_that_can_be_had_is_taken_unless_one_is_there() {
-        let packages = ["a 1 amd64; Depends: none | b | c", "b 1 amd64", "c 1 amd64", "v 1 amd64; Depends: b (>= 2) | c"];
+        let packages =
+            ["a 1 amd64; Depends: none | b | c", "b 1 amd64", "c 1 amd64", "v 1 amd64; Depends: b (>= 2) | c"];
         let all = universe(&[("debian", true, &packages)]);
         assert_eq!(names(&set(&["a"], &[], &[]), &all), "a_1_amd64 b_1_amd64");
         assert_eq!(names(&set(&["a", "c"], &[], &[]), &all), "a_1_amd64 c_1_amd64");
@@ -286,8 +287,11 @@ mod tests {
     #[test]
     fn a_virtual_package_is_provided_by_another() {
         let packages = [
-            "a 1 amd64; Depends: mail", "w 1 amd64; Depends: mail (>= 3)", "y 1 amd64; Provides: mail",
-            "z 1 amd64; Provides: mail (= 3)", "n 1 amd64; Depends: mail (>= 4)",
+            "a 1 amd64; Depends: mail",
+            "w 1 amd64; Depends: mail (>= 3)",
+            "y 1 amd64; Provides: mail",
+            "z 1 amd64; Provides: mail (= 3)",
+            "n 1 amd64; Depends: mail (>= 4)",
         ];
         let all = universe(&[("debian", true, &packages)]);
         assert_eq!(names(&set(&["a"], &[], &[]), &all), "a_1_amd64 y_1_amd64");
@@ -302,8 +306,12 @@ mod tests {
     #[test]
     fn what_is_left_out_takes_along_what_only_it_needs() {
         let packages = [
-            "a 1 amd64; Depends: cut (>= 1) | other, kept", "cut 1 amd64; Depends: perl", "perl 1 amd64",
-            "kept 1 amd64; Depends: lib", "lib 1 amd64", "other 1 amd64",
+            "a 1 amd64; Depends: cut (>= 1) | other, kept",
+            "cut 1 amd64; Depends: perl",
+            "perl 1 amd64",
+            "kept 1 amd64; Depends: lib",
+            "lib 1 amd64",
+            "other 1 amd64",
         ];
         let all = universe(&[("debian", true, &packages)]);
         assert_eq!(names(&set(&["a"], &[], &["cut"]), &all), "a_1_amd64 kept_1_amd64 lib_1_amd64");
@@ -316,9 +324,16 @@ mod tests {
     #[test]
     fn another_archive_is_used_where_it_is_asked_for() {
         let all = universe(&[
-            ("backports", false, &[
-                "kernel 7 amd64; Depends: modules (= 7), extra, lib", "modules 7 amd64", "extra 7 amd64", "lib 7 amd64",
-            ]),
+            (
+                "backports",
+                false,
+                &[
+                    "kernel 7 amd64; Depends: modules (= 7), extra, lib",
+                    "modules 7 amd64",
+                    "extra 7 amd64",
+                    "lib 7 amd64",
+                ],
+            ),
             ("debian", true, &["kernel 6 amd64; Depends: modules (= 6)", "modules 6 amd64", "lib 6 amd64"]),
         ]);
         assert_eq!(names(&set(&["kernel"], &[], &[]), &all), "kernel_6_amd64 modules_6_amd64");
@@ -328,12 +343,21 @@ mod tests {
 
     #[test]
     fn a_package_of_another_architecture_uses_what_serves_it() {
-        let all = universe(&[("debian", true, &[
-            "headers 1 arm64; Depends: common, kbuild, lib, gcc-for-host", "common 1 all; Depends: tool",
-            "kbuild 1 amd64; Multi-Arch: foreign", "kbuild 2 arm64; Multi-Arch: foreign",
-            "lib 1 amd64; Multi-Arch: same", "lib 1 arm64; Multi-Arch: same", "tool 1 amd64", "tool 1 arm64",
-            "gcc-for-host 1 arm64; Depends: lib",
-        ])]);
+        let all = universe(&[(
+            "debian",
+            true,
+            &[
+                "headers 1 arm64; Depends: common, kbuild, lib, gcc-for-host",
+                "common 1 all; Depends: tool",
+                "kbuild 1 amd64; Multi-Arch: foreign",
+                "kbuild 2 arm64; Multi-Arch: foreign",
+                "lib 1 amd64; Multi-Arch: same",
+                "lib 1 arm64; Multi-Arch: same",
+                "tool 1 amd64",
+                "tool 1 arm64",
+                "gcc-for-host 1 arm64; Depends: lib",
+            ],
+        )]);
         let expected = "common_1_all headers_1_arm64 kbuild_1_amd64 lib_1_arm64 tool_1_amd64";
         assert_eq!(names(&set(&["headers:arm64"], &[], &["gcc-for-host"]), &all), expected);
         assert_eq!(names(&set(&["kbuild:arm64"], &[], &[]), &all), "kbuild_2_arm64");
