@@ -89,7 +89,12 @@ pub fn collect(
     let gone = store.fetch(&format!("sources of {}", lock.set), &items, progress)?;
     if !gone.is_empty() {
         let list: Vec<_> = gone.iter().map(|item| format!("  {}", item.name)).collect();
-        return Err(Failure::new(format!("gone from every mirror:\n{}", list.join("\n"))));
+        return Err(Failure::new(format!(
+            "no mirror has {} files of source packages; name one that carries source packages, or configure a snapshot \
+             archive:\n{}",
+            gone.len(),
+            list.join("\n")
+        )));
     }
     files::make_folder(folder)?;
     for source in found {
@@ -154,8 +159,11 @@ fn look(
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
     use crate::host::packages::lock::Package;
+    use crate::host::packages::mirror::Given;
 
     fn package(name: &str, architecture: &str, source: &str, built_using: &[&str]) -> Package {
         Package {
@@ -192,5 +200,35 @@ mod tests {
         assert_eq!(libc_linked(&tools, "amd64").unwrap(), "glibc 2.41-12");
         assert_eq!(libc_linked(&tools, "arm64").unwrap(), "glibc 2.41-11");
         assert!(libc_linked(&tools, "riscv64").is_err());
+    }
+
+    #[test]
+    fn sources_are_laid_out_by_package() {
+        let folder = std::env::temp_dir().join(format!("storebox-sources-{}", std::process::id()));
+        files::make_empty(&folder).unwrap();
+        let options = FetchOptions {
+            base: folder.join("base"),
+            cache: folder.join("cache"),
+            mirrors: Given { debian: Some("http://127.0.0.1:9".into()), security: None },
+            from: None,
+            relock: false,
+        };
+        let store = Store::sources(&options.cache);
+        let source = |name: &str, file: &str, content: &str| {
+            let sha256 = format!("{:x}", Sha256::digest(content));
+            files::write(&store.path(&sha256), content).unwrap();
+            let listed = index::Listed { size: u64::try_from(content.len()).unwrap(), sha256 };
+            let package = SourcePackage { folder: "pool/a".into(), files: [(file.to_owned(), listed)].into() };
+            Found { name: name.into(), package, kind: Kind::Debian }
+        };
+        let found = [source("a 1:2-3", "a_2.dsc", "one"), source("b 1", "b_1.dsc", "two")];
+        let lock = Lock::new("x", Vec::new(), Vec::new());
+        let to = folder.join("out");
+        collect(&found, &lock, &to, &options, &mut Progress::hidden()).unwrap();
+        assert_eq!(files::read_text(&to.join("a_1:2-3/a_2.dsc")).unwrap(), "one");
+        let sums = files::read_text(&to.join("SHA256SUMS")).unwrap();
+        let names: Vec<_> = sums.lines().filter_map(|line| line.split_once("  ")).map(|(_, name)| name).collect();
+        assert_eq!(names, ["a_1:2-3/a_2.dsc", "b_1/b_1.dsc"]);
+        files::remove(&folder).unwrap();
     }
 }

@@ -58,13 +58,13 @@ impl Trim {
             return false;
         }
         // The folder nearest to the file decides.
-        let ruling = self.keep.iter().filter_map(|(folder, names)| {
+        let mut ruling = self.keep.iter().filter_map(|(folder, names)| {
             let inside = path.strip_prefix(folder.as_str())?.strip_prefix('/')?;
             // A folder's rule is about its own files, unless it says `folder/file`.
             let rules = !inside.contains('/') || names.iter().any(|name| name.as_str().contains('/'));
             rules.then_some((inside, names))
         });
-        match ruling.last() {
+        match ruling.next_back() {
             Some((inside, names)) => names.iter().any(|pattern| pattern.matches_with(inside, OPTIONS)),
             None => true,
         }

@@ -1,35 +1,37 @@
 //! `image fetch`: downloads what the locks name.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
-use crate::host::failure::{Failure, OrFail};
+use crate::host::command::{here, print};
+use crate::host::failure::Failure;
 use crate::host::packages::config::Config;
 use crate::host::packages::fetch::FetchOptions;
 use crate::host::packages::mirror::Given;
 use crate::host::packages::{config, export, obtain};
 use crate::host::progress::{Progress, megabytes};
-use crate::host::source::Source;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
-Downloads the locked packages into the cache and checks every one of them.
+Usage: image fetch [OPTION]...
 
-Usage: image fetch [OPTIONS]
+Downloads the locked packages into the cache and checks every one of them. What is there already is only checked.
 
 Options:
-      --set SET              Only this set; may be given more than once
-      --export DIR           Copy locks and packages into a folder: the archive of a release
-      --from DIR             Read from such a folder instead of a mirror
-      --relock               When locked packages have gone from every mirror, resolve the set anew into a copy of
-                             its lock and say so (also STOREBOX_RELOCK=1). Proves nothing about the tree's lock
-      --mirror URL           Where the Debian archive is (else: STOREBOX_MIRROR, the configuration file
-                             ~/.config/storebox/image.toml, this machine's package sources)
-      --security-mirror URL  The same for security updates (STOREBOX_SECURITY_MIRROR)
-  -h, --help                 Print this
+  --set SET         only this set; may be given more than once
+  --export FOLDER   copy locks and packages into a folder: the archive of a release
+  --from FOLDER     read from such a folder instead of a mirror
+  --relock          when locked packages have gone from every mirror, resolve the set anew into a copy of its lock and
+                    say so (also STOREBOX_RELOCK=1); proves nothing about the tree's lock
+  --mirror URL, --security-mirror URL
+                    where Debian's packages and its security updates come from
+  -h, --help        this text
 
+Without --mirror, mirrors are those of STOREBOX_MIRROR and STOREBOX_SECURITY_MIRROR, else of
+~/.config/storebox/image.toml (mirror, security_mirror), else of this machine's own package sources. That file can also
+name a snapshot archive, which is asked last:
+  snapshot = \"https://HOST/archive/{archive}/{timestamp}\"
 The cache is the folder STOREBOX_IMAGE_CACHE, else storebox-image in the user's cache.
 ";
 
@@ -48,7 +50,6 @@ pub fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
             Long("export") => to = Some(PathBuf::from(args.value()?)),
             Long("from") => from = Some(PathBuf::from(args.value()?)),
             Long("relock") => relock = true,
-            Short('h') | Long("help") => return say(HELP.trim_end()),
             Short(_) | Long(_) | Value(_) => return Err(arg.unexpected().into()),
         }
     }
@@ -62,7 +63,7 @@ pub fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
         let obtained = obtain(&set, &options, &mut progress)?;
         let mark = if obtained.relocked { " (RELOCKED)" } else { "" };
         let size = megabytes(obtained.lock.size());
-        say(&format!("{set}: {} packages, {size}{mark}", obtained.files.len()))?;
+        print(&format!("{set}: {} packages, {size}{mark}\n", obtained.files.len()))?;
         all.push(obtained);
     }
     match to {
@@ -81,18 +82,11 @@ pub(crate) struct Common {
 impl Common {
     /// Options for the tree around the current folder.
     pub(crate) fn options(&self) -> Result<FetchOptions, Failure> {
-        let here = std::env::current_dir().or_fail(|| "this folder cannot be found".into())?;
-        let source = Source::around(&here)?;
-        Ok(FetchOptions { mirrors: self.mirrors.clone(), ..FetchOptions::new(source.folder())? })
+        Ok(FetchOptions { mirrors: self.mirrors.clone(), ..FetchOptions::new(here()?.folder())? })
     }
 
     /// The sets that were named, else all.
     pub(crate) fn sets(&self, config: &Config) -> Vec<String> {
         if self.sets.is_empty() { config.set.keys().cloned().collect() } else { self.sets.clone() }
     }
-}
-
-/// Prints what was asked for.
-pub(crate) fn say(text: &str) -> Result<(), Failure> {
-    writeln!(io::stdout(), "{text}").or_fail(|| "cannot write to standard output".into())
 }

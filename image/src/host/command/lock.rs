@@ -2,7 +2,8 @@
 
 use lexopt::prelude::*;
 
-use crate::host::command::fetch::{Common, say};
+use crate::host::command::fetch::Common;
+use crate::host::command::print;
 use crate::host::failure::Failure;
 use crate::host::packages::lock::Lock;
 use crate::host::packages::{config, lock_path, resolve_now};
@@ -10,18 +11,17 @@ use crate::host::progress::Progress;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
+Usage: image lock [OPTION]...
+
 Resolves the package sets of image/base/packages.toml with what the archives offer now, writes their lock files and
 says what moved. The archives' signatures are checked.
 
-Usage: image lock [OPTIONS]
-
 Options:
-      --set SET              Only this set; may be given more than once
-      --check                Write nothing; exit with 1 when a lock would change
-      --mirror URL           Where the Debian archive is (else: STOREBOX_MIRROR, the configuration file
-                             ~/.config/storebox/image.toml, this machine's package sources)
-      --security-mirror URL  The same for security updates (STOREBOX_SECURITY_MIRROR)
-  -h, --help                 Print this
+  --set SET         only this set; may be given more than once
+  --check           write nothing; end with 1 when a lock would change
+  --mirror URL, --security-mirror URL
+                    where Debian's packages come from; see `image fetch --help`
+  -h, --help        this text
 ";
 
 /// Runs the command.
@@ -37,7 +37,6 @@ pub fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
             Long("mirror") => common.mirrors.debian = Some(args.value()?.string()?),
             Long("security-mirror") => common.mirrors.security = Some(args.value()?.string()?),
             Long("check") => is_check = true,
-            Short('h') | Long("help") => return say(HELP.trim_end()),
             Short(_) | Long(_) | Value(_) => return Err(arg.unexpected().into()),
         }
     }
@@ -50,7 +49,7 @@ pub fn run(mut args: lexopt::Parser) -> Result<(), Failure> {
         let new = resolve_now(&set, &config, &options, &mut progress)?;
         let old = if path.exists() { Lock::read(&path)? } else { Lock::new(&set, Vec::new(), Vec::new()) };
         let moved = new.moved_since(&old);
-        say(&if moved.is_empty() { format!("{set}: nothing moved") } else { moved.join("\n") })?;
+        print(&if moved.is_empty() { format!("{set}: nothing moved\n") } else { moved.join("\n") + "\n" })?;
         if moved.is_empty() {
             continue;
         }

@@ -120,15 +120,17 @@ impl Sizes {
             serde_json::from_str(&files::read_text(&path)?).or_fail(|| format!("{} cannot be read", path.display()))
         };
         let (manifest, times) = (read("manifest.json")?, read("build-times.json")?);
-        let number = |value: &Value, what: &str| {
-            value.as_u64().ok_or_else(|| Failure::new(format!("{} has no {what}: build for release", output.display())))
+        let number = |value: &Value, pointer: &str| {
+            value.pointer(pointer).and_then(Value::as_u64).ok_or_else(|| {
+                Failure::new(format!("{} has no {pointer}: measure without --only-boot first", output.display()))
+            })
         };
         Ok(Self {
-            board: manifest["board"].as_str().unwrap_or_default().to_owned(),
-            download: number(&manifest["downloadBytes"], "downloadBytes")?,
-            root: number(&manifest["rootBytes"], "rootBytes")?,
-            cold_s: number(&times["seconds"][0], "seconds")?,
-            warm_s: number(&times["seconds"][1], "seconds")?,
+            board: manifest.get("board").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            download: number(&manifest, "/downloadBytes")?,
+            root: number(&manifest, "/rootBytes")?,
+            cold_s: number(&times, "/seconds/0")?,
+            warm_s: number(&times, "/seconds/1")?,
         })
     }
 }

@@ -136,7 +136,7 @@ License: GPL-2+
  text
  .
  Files: none
-   
+\x20\x20
 Files: lib/*
 License: Expat
 
