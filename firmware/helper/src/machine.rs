@@ -13,8 +13,9 @@ use nix::time::{ClockId, clock_settime};
 
 use crate::data::tpm::{self, Tpm};
 use crate::files;
-use crate::limits::TPM_TIME_MAX;
+use crate::limits::{TPM_TIME_MAX, VERB_TIME_MAX};
 use crate::program::{Ended, Program, ProgramError};
+use crate::verbs::SYSTEMCTL;
 use crate::verbs::site::{self, Seen, Visit, VisitError};
 
 /// Where the site partition is mounted while it is read or written. Nobody else sees it.
@@ -41,10 +42,10 @@ pub trait Machine: Send + Sync {
     /// As [`Program::run`].
     fn run(&self, program: &Program) -> Result<Ended, ProgramError>;
 
-    /// Sets the wall clock.
+    /// Sets the wall clock, by a unit that may do just that.
     ///
     /// # Errors
-    /// As `clock_settime(2)`.
+    /// If the unit fails.
     fn set_clock(&self, unix_ms: u64) -> io::Result<()>;
 
     /// Sets the name the kernel tells.
@@ -91,9 +92,9 @@ impl Machine for Here {
     }
 
     fn set_clock(&self, unix_ms: u64) -> io::Result<()> {
-        let seconds = i64::try_from(unix_ms / 1000).map_err(io::Error::other)?;
-        let nanoseconds = i64::try_from(unix_ms % 1000 * 1_000_000).map_err(io::Error::other)?;
-        Ok(clock_settime(ClockId::CLOCK_REALTIME, TimeSpec::new(seconds, nanoseconds))?)
+        let unit = format!("storebox-clock@{unix_ms}.service");
+        let start = Program::new(SYSTEMCTL, VERB_TIME_MAX).arg("start").arg(unit);
+        start.run().and_then(|ended| ended.well()).map(|_| ()).map_err(io::Error::other)
     }
 
     fn set_host_name(&self, name: &str) -> io::Result<()> {
@@ -136,6 +137,16 @@ impl Machine for Here {
     fn tpm(&self) -> Tpm {
         tpm::ask_patiently(Path::new(tpm::DEVICE), Path::new(tpm::NAMED), TPM_TIME_MAX)
     }
+}
+
+/// Sets the wall clock of this machine, in a process that may do nothing else.
+///
+/// # Errors
+/// As `clock_settime(2)`.
+pub fn set_wall_clock(unix_ms: u64) -> io::Result<()> {
+    let seconds = i64::try_from(unix_ms / 1000).map_err(io::Error::other)?;
+    let nanoseconds = i64::try_from(unix_ms % 1000 * 1_000_000).map_err(io::Error::other)?;
+    Ok(clock_settime(ClockId::CLOCK_REALTIME, TimeSpec::new(seconds, nanoseconds))?)
 }
 
 /// Makes a folder that programs expect, with a mode that no mask changes.

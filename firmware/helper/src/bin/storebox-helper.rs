@@ -11,9 +11,9 @@ use storebox_helper::files::Root;
 use storebox_helper::firewall;
 use storebox_helper::limits::IDLE_TIME;
 use storebox_helper::logging;
-use storebox_helper::machine::Here;
+use storebox_helper::machine::{Here, set_wall_clock};
 use storebox_helper::server;
-use storebox_helper::verbs::Verbs;
+use storebox_helper::verbs::{Verbs, health};
 
 /// The command line is wrong (EX_USAGE of sysexits.h).
 const USAGE: u8 = 64;
@@ -25,12 +25,16 @@ storebox-helper: what of the store box needs root
 
 Usage: storebox-helper [--user USER]
        storebox-helper firewall [--config FILE] [--print]
+       storebox-helper clock MILLISECONDS
+       storebox-helper health
 
 Without a command it answers at the socket that the service manager hands
 over, and leaves when nobody has asked for 30 seconds.
 
   --user USER    whose requests are carried out, beside root's (storebox)
   firewall       load the packet filter for the addresses of this moment
+  clock          set the clock to so many milliseconds since 1970
+  health         say how the machine is, as JSON
   --config FILE  the daemon's configuration (/etc/storebox/storebox.toml)
   --print        show the packet filter instead of loading it
   --help         show this
@@ -54,6 +58,11 @@ fn main() -> ExitCode {
             logging::start();
             serve(&user)
         }
+        Task::Clock { unix_ms } => {
+            logging::start();
+            set_wall_clock(unix_ms)
+        }
+        Task::Health => tell_health(),
         Task::Firewall { config, is_shown } => {
             logging::start();
             filter(&config, is_shown)
@@ -73,6 +82,8 @@ enum Task {
     Version,
     Serve { user: String },
     Firewall { config: PathBuf, is_shown: bool },
+    Clock { unix_ms: u64 },
+    Health,
 }
 
 impl Task {
@@ -84,6 +95,10 @@ impl Task {
         while let Some(argument) = parser.next()? {
             match argument {
                 Value(command) if command == "firewall" && !is_firewall => is_firewall = true,
+                Value(command) if command == "clock" => {
+                    return Ok(Self::Clock { unix_ms: parser.value()?.parse()? });
+                }
+                Value(command) if command == "health" => return Ok(Self::Health),
                 Long("user") if !is_firewall => user = parser.value()?.string()?,
                 Long("config") if is_firewall => config = PathBuf::from(parser.value()?),
                 Long("print") if is_firewall => is_shown = true,
@@ -121,6 +136,11 @@ fn filter(config: &std::path::Path, is_shown: bool) -> io::Result<()> {
     firewall::apply(&Here, &rules).map_err(io::Error::other)?;
     log::info!(subnets = rules.lan.len(); "the packet filter was loaded");
     Ok(())
+}
+
+fn tell_health() -> io::Result<()> {
+    let health = health::read(&Root::default(), &Here);
+    show(&(serde_json::to_string(&health).map_err(io::Error::other)? + "\n"))
 }
 
 fn show(text: &str) -> io::Result<()> {

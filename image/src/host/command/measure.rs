@@ -200,7 +200,7 @@ impl Start {
             let after = console.split(&format!("\"{name}\":")).nth(1)?;
             after.trim_start().split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
         };
-        let in_use_kib = number("memoryTotalKib")?.checked_sub(number("memoryAvailableKib")?)?;
+        let in_use_kib = number("memory_total_kib")?.checked_sub(number("memory_available_kib")?)?;
         Some(Self {
             wall_s,
             kernel_s: seconds("(kernel)")?,
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_console_tells_how_the_start_went() {
         let console = "[ 13.6] systemd[1]: Startup finished in 5.531s (kernel) + 8.116s (userspace) = 13.647s.\n\
-                       helper[2]: {\"memoryTotalKib\":1000000,\"memoryAvailableKib\":921600}";
+                       helper[2]: {\"memory_total_kib\":1000000,\"memory_available_kib\":921600}";
         let start = Start::read(console, 17.0).unwrap();
         assert_eq!((start.kernel_s, start.user_space_s, start.memory_mib), (5.531, 8.116, 77));
         assert_eq!(Start::read("nothing", 1.0), None);
