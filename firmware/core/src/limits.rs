@@ -112,6 +112,8 @@ pub const ROWS_PER_ANSWER: usize = 5_000;
 pub const REFUSED_WRITES: u64 = 10_000;
 /// How much of a refused request is kept.
 pub const REFUSED_BODY_BYTES: usize = 8 * 1024;
+/// A licence notice or bill of materials that is shown: the bill of an image has 200 KB.
+pub const NOTICE_BYTES: u64 = 4 * 1024 * 1024;
 /// Unreadable rows set aside; beyond this they are only counted.
 pub const QUARANTINED_ROWS: u64 = 1_000;
 

@@ -7,7 +7,7 @@
 //! | `auth.rs`, `pair.rs`, `pairing.rs` | tokens, pairing and its proofs |
 //! | `body.rs`, `query.rs`, `cursor.rs` | reading requests |
 //! | `problem.rs`, `openapi.rs` | errors, and the document that describes it all |
-//! | `orders/`, `events.rs`, `status.rs`, `page.rs` | the endpoints |
+//! | `orders/`, `events.rs`, `status.rs`, `page.rs`, `licences.rs` | the endpoints |
 
 pub mod auth;
 mod body;
@@ -15,6 +15,7 @@ mod closing;
 mod cursor;
 mod events;
 pub mod identity;
+mod licences;
 mod openapi;
 mod orders;
 mod page;
@@ -106,6 +107,8 @@ pub fn router(api: Arc<Api>) -> Router {
     subjects
         .route("/", get(page::page))
         .route("/page.css", get(page::style))
+        .route("/licences", get(licences::page))
+        .route("/licences/{name}", get(licences::notice))
         .fallback(|| async { Problem::not_found("there is nothing at this address: see /openapi.json") })
         .method_not_allowed_fallback(|| async {
             let detail = "this address does not know the method: see /openapi.json";

@@ -76,6 +76,7 @@ fn render(api: &Api, state: &Snapshot) -> Markup {
                         "It pairs with the secret in the box's " code { "secret" } " file: see "
                         a href="/openapi.json" { "the API's description" } "."
                     }
+                    p { a href="/licences" { "Licences and source code" } }
                     p class="fingerprint" { "Fingerprint " code { (PreEscaped(hex(&api.fingerprint))) } }
                 }
             }
