@@ -1,10 +1,12 @@
 //! From a board's name to its disk image.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use storebox_hardware::boards::{Board, Boot};
 
+use crate::host::clock;
 use crate::host::disk::{self, Content, Partition};
 use crate::host::failure::{Failure, OrFail};
 use crate::host::files;
@@ -61,6 +63,8 @@ pub struct Manifest {
 /// # Errors
 /// What went wrong, and what to do about it. An unfinished image never has the image's name.
 pub fn build(board: &Board, source: &Source, options: &Options, progress: &mut Progress) -> Result<Manifest, Failure> {
+    let begun = clock::monotonic();
+    let was_cold = !Programs::are_compiled(&options.target, board.architecture, &options.profile);
     let work = &options.output.join("work");
     files::make_folder(work)?;
     let tools = ToolRoot::ready(&options.fetch, progress)?;
@@ -99,7 +103,36 @@ pub fn build(board: &Board, source: &Source, options: &Options, progress: &mut P
     files::write(&options.output.join(format!("storebox-{}.cdx.json", board.name)), &bill)?;
     let text = serde_json::to_string_pretty(&manifest).or_fail(|| "cannot write the manifest".to_owned())?;
     files::write(&options.output.join("manifest.json"), text + "\n")?;
+    if options.compression == Compression::Release {
+        BuildTimes::note(&options.output, was_cold, clock::monotonic().duration_since(begun))?;
+    }
     Ok(manifest)
+}
+
+/// How long a board's image last took, kept beside it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct BuildTimes {
+    /// Seconds, with its programs compiled on the way.
+    pub cold_s: Option<u64>,
+    /// Seconds, with its programs compiled before.
+    pub warm_s: Option<u64>,
+}
+
+impl BuildTimes {
+    const FILE: &str = "build-times.json";
+
+    /// What is known of earlier builds into a folder.
+    pub fn read(output: &Path) -> Self {
+        let text = files::read_text(&output.join(Self::FILE)).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    fn note(output: &Path, was_cold: bool, took: Duration) -> Result<(), Failure> {
+        let mut times = Self::read(output);
+        *(if was_cold { &mut times.cold_s } else { &mut times.warm_s }) = Some(took.as_secs());
+        let text = serde_json::to_string(&times).or_fail(|| "cannot write the times".to_owned())?;
+        files::write(&output.join(Self::FILE), text + "\n")
+    }
 }
 
 /// Where a board's image is.

@@ -87,6 +87,11 @@ impl Programs {
         Ok(Self { folder: target.join("shared").join(&built), static_folder: target.join("static").join(&built) })
     }
 
+    /// Whether an earlier build left them in `target`.
+    pub fn are_compiled(target: &Path, architecture: Architecture, profile: &str) -> bool {
+        target.join("shared").join(triple(architecture)).join(profile).join("storeboxd").exists()
+    }
+
     /// Copies the programs into a root.
     ///
     /// # Errors

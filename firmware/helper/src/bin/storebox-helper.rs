@@ -118,7 +118,8 @@ fn serve(user: &str) -> io::Result<()> {
 }
 
 fn user_id(name: &str) -> io::Result<Uid> {
-    let user = User::from_name(name)?;
+    let user = User::from_name(name);
+    let user = user.map_err(|error| io::Error::other(format!("the user {name} cannot be looked up: {error}")))?;
     user.map(|user| user.uid).ok_or_else(|| io::Error::other(format!("there is no user {name}")))
 }
 

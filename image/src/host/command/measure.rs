@@ -1,6 +1,6 @@
 //! `image measure`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use lexopt::Arg;
 use serde_json::Value;
 use storebox_hardware::boards::Board;
 
-use crate::host::build::{self as recipe, Options};
+use crate::host::build::{self as recipe, BuildTimes};
 use crate::host::clock;
-use crate::host::command::{default_output, here, print};
+use crate::host::command::{absolute, here, print};
 use crate::host::failure::{Failure, OrFail};
 use crate::host::files;
 use crate::host::machine::{Hardware, Unit};
@@ -18,18 +18,19 @@ use crate::host::packages::fetch::FetchOptions;
 use crate::host::progress::Progress;
 use crate::host::source::Source;
 use crate::host::toolroot::ToolRoot;
-use crate::host::verity::Compression;
 
 /// What `image measure --help` prints.
 pub const HELP: &str = "\
 Usage: image measure [OPTION]...
 
-Builds every board's image for release, once with nothing compiled before and once again, boots the x86
-image three times, and writes the table of image/README.md: sizes, times, memory. Takes about half an
-hour; nothing else should run meanwhile.
+Boots the x86 image three times and writes the table of image/README.md: sizes and build times of every
+board's image as it was last built, start-up and memory of the machine. Takes five minutes, in which
+nothing else should run. Build for release first:
+
+  rm -rf target/image/programs && for b in x86 rpi4 rpi5 x86 rpi4; do cargo image build $b; done
 
 Options:
-  --only-boot      keep the built images and the table's build times; boot only
+  --images FOLDER  where the images are, in a folder per board; default target/image
   -h, --help       this text
 ";
 
@@ -52,25 +53,22 @@ const SERVICE: &str = "[Service]\nType=oneshot\nExecStart=/usr/lib/storebox/stor
 /// # Errors
 /// What went wrong.
 pub fn run(mut arguments: lexopt::Parser) -> Result<(), Failure> {
-    let mut only_boot = false;
+    let mut images = None;
     while let Some(argument) = arguments.next()? {
         match argument {
-            Arg::Long("only-boot") => only_boot = true,
+            Arg::Long("images") => images = Some(PathBuf::from(arguments.value()?)),
             other => return Err(Failure::from(other.unexpected())),
         }
     }
     let source = here()?;
+    let images = absolute(images.unwrap_or_else(|| source.folder().join("target/image")))?;
     let mut progress = Progress::stderr();
     let mut rows = Vec::new();
     for name in Board::NAMES {
         let board = Board::load(name).or_fail(|| format!("the facts about {name} cannot be used"))?;
-        let output = default_output(&source, name);
-        if !only_boot {
-            time_builds(&board, &source, &output, &mut progress)?;
-        }
-        rows.push(Sizes::of(&output)?);
+        rows.push(Sizes::of(&images.join(board.name))?);
     }
-    let boots = boot(&source, &mut progress)?;
+    let boots = boot(&source, &images, &mut progress)?;
     let table = table(&source, &rows, &boots);
     let readme = source.folder().join("image/README.md");
     let text = files::read_text(&readme)?;
@@ -82,35 +80,13 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), Failure> {
     print(&table)
 }
 
-/// Builds with nothing compiled before, then again, and notes both times beside the image.
-fn time_builds(board: &Board, source: &Source, output: &Path, progress: &mut Progress) -> Result<(), Failure> {
-    let target = output.join("measure-programs");
-    files::make_empty(&target)?;
-    let options = Options {
-        output: output.to_owned(),
-        target: target.clone(),
-        compression: Compression::Release,
-        profile: "release".to_owned(),
-        fetch: FetchOptions::new(source.folder())?,
-    };
-    let mut seconds = Vec::new();
-    for _ in 0..2 {
-        let begun = clock::monotonic();
-        recipe::build(board, source, &options, progress)?;
-        seconds.push(clock::monotonic().duration_since(begun).as_secs());
-    }
-    files::remove(&target)?;
-    let text = serde_json::json!({ "seconds": seconds }).to_string();
-    files::write(&output.join("build-times.json"), text + "\n")
-}
-
 /// What one board's image takes.
 struct Sizes {
     board: String,
     download: u64,
     root: u64,
-    cold_s: u64,
-    warm_s: u64,
+    cold_s: Option<u64>,
+    warm_s: Option<u64>,
 }
 
 impl Sizes {
@@ -119,18 +95,19 @@ impl Sizes {
             let path = output.join(name);
             serde_json::from_str(&files::read_text(&path)?).or_fail(|| format!("{} cannot be read", path.display()))
         };
-        let (manifest, times) = (read("manifest.json")?, read("build-times.json")?);
-        let number = |value: &Value, pointer: &str| {
-            value.pointer(pointer).and_then(Value::as_u64).ok_or_else(|| {
-                Failure::new(format!("{} has no {pointer}: measure without --only-boot first", output.display()))
+        let manifest = read("manifest.json")?;
+        let times = BuildTimes::read(output);
+        let number = |value: &Value, key: &str| {
+            value.get(key).and_then(Value::as_u64).ok_or_else(|| {
+                Failure::new(format!("{} was not built for release: its manifest has no {key}", output.display()))
             })
         };
         Ok(Self {
             board: manifest.get("board").and_then(Value::as_str).unwrap_or_default().to_owned(),
-            download: number(&manifest, "/downloadBytes")?,
-            root: number(&manifest, "/rootBytes")?,
-            cold_s: number(&times, "/seconds/0")?,
-            warm_s: number(&times, "/seconds/1")?,
+            download: number(&manifest, "downloadBytes")?,
+            root: number(&manifest, "rootBytes")?,
+            cold_s: times.cold_s,
+            warm_s: times.warm_s,
         })
     }
 }
@@ -148,10 +125,10 @@ struct Start {
     memory_mib: u64,
 }
 
-fn boot(source: &Source, progress: &mut Progress) -> Result<Vec<Start>, Failure> {
+fn boot(source: &Source, images: &Path, progress: &mut Progress) -> Result<Vec<Start>, Failure> {
     let tools = ToolRoot::ready(&FetchOptions::new(source.folder())?, progress)?;
     let board = Board::load("x86").or_fail(|| "the facts about x86 cannot be used".to_owned())?;
-    let output = default_output(source, "x86");
+    let output = images.join("x86");
     let folder = output.join("measure-machine");
     files::remove(&folder)?;
     let hardware = Hardware {
@@ -214,13 +191,20 @@ fn table(source: &Source, rows: &[Sizes], starts: &[Start]) -> String {
     let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, (bytes >> 10) % 1024 * 10 / 1024);
     let mut text = format!(
         "Version {}, on two shared cores without hardware virtualisation.\n\n\
-         | board | download (zstd) | root (erofs) | build, nothing compiled before | build again |\n\
+         | board | download (zstd) | root (erofs) | build, programs not compiled before | build again |\n\
          |---|---|---|---|---|\n",
         source.version()
     );
     for row in rows {
-        let Sizes { board, download, root, cold_s, warm_s } = row;
-        text.push_str(&format!("| {board} | {} | {} | {cold_s} s | {warm_s} s |\n", mib(*download), mib(*root)));
+        let seconds = |time: Option<u64>| time.map_or("–".to_owned(), |time| format!("{time} s"));
+        text.push_str(&format!(
+            "| {} | {} | {} | {} | {} |\n",
+            row.board,
+            mib(row.download),
+            mib(row.root),
+            seconds(row.cold_s),
+            seconds(row.warm_s)
+        ));
     }
     if let Some(median) = starts.get(starts.len() / 2) {
         // What is neither kernel nor user space up to the answer is firmware, boot loader and the emulator itself.
