@@ -42,7 +42,7 @@ pub use pairing::Pairing;
 pub use random::Random;
 pub use raw::Raw;
 pub use running_box::{RunningBox, Stopped};
-pub use shop::{Shop, of};
+pub use shop::{Shop, all_orders, of};
 pub use stream::{EventStream, Next, StreamEvent};
 pub use terminal::Terminal;
 pub use trust::{Key, Trust};

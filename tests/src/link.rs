@@ -1,7 +1,7 @@
 //! One kept TLS connection that speaks HTTP/1.1.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -22,18 +22,26 @@ use crate::trust::{Key, Trust, client_config};
 /// Where the box listens. Every clone follows when the box comes back on another port.
 #[derive(Clone, Debug)]
 pub struct Door {
+    host: SocketAddr,
     port: Arc<AtomicU16>,
 }
 
 impl Door {
     /// A door at a port of this machine.
     pub fn at(port: u16) -> Self {
-        Self { port: Arc::new(AtomicU16::new(port)) }
+        Self::to(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+
+    /// A door of another machine.
+    pub fn to(address: SocketAddr) -> Self {
+        Self { host: address, port: Arc::new(AtomicU16::new(address.port())) }
     }
 
     /// Where it is now.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port.load(Ordering::Acquire)))
+        let mut address = self.host;
+        address.set_port(self.port.load(Ordering::Acquire));
+        address
     }
 
     /// Moves it.
@@ -155,13 +163,14 @@ impl Link {
     pub async fn open(&self) -> Result<TlsStream<TcpStream>, Broken> {
         let address = self.door.address();
         let broken = |err: std::io::Error| Broken(format!("cannot connect to {address}: {err}"));
-        let socket = TcpSocket::new_v4().map_err(broken)?;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        let socket = socket.map_err(broken)?;
         if let Some(from) = self.from {
             socket.bind(SocketAddr::from((from, 0))).map_err(broken)?;
         }
         let tcp = socket.connect(address).await.map_err(broken)?;
         tcp.set_nodelay(true).map_err(broken)?;
-        let name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
+        let name = ServerName::IpAddress(address.ip().into());
         TlsConnector::from(self.tls.clone()).connect(name, tcp).await.map_err(broken)
     }
 

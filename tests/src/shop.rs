@@ -55,20 +55,25 @@ impl Shop {
         self.till.post(of(&order, "/void"), json!({})).await.expect(200)
     }
 
-    /// Every order the box has, in the order of their ids, read page by page.
+    /// Every order the box has, in the order of their ids.
     pub async fn all_orders(&mut self) -> Vec<Value> {
-        const EVERY_STATUS: &str = "/pos/orders?limit=500&status=pending,confirmed,preparing,ready,completed,voided";
-        let mut orders = Vec::new();
-        let mut path = EVERY_STATUS.to_owned();
-        loop {
-            let page = self.till.get(path).await;
-            page.must_be(200);
-            orders.extend(page.body.as_array().expect("a list").iter().cloned());
-            if page.header("x-more") != Some("true") {
-                return orders;
-            }
-            path = format!("{EVERY_STATUS}&since={}", page.header("x-cursor").expect("a cursor"));
+        all_orders(&mut self.till).await
+    }
+}
+
+/// Every order a till can see, in the order of their ids, read page by page.
+pub async fn all_orders(till: &mut Terminal) -> Vec<Value> {
+    const EVERY_STATUS: &str = "/pos/orders?limit=500&status=pending,confirmed,preparing,ready,completed,voided";
+    let mut orders = Vec::new();
+    let mut path = EVERY_STATUS.to_owned();
+    loop {
+        let page = till.get(path).await;
+        page.must_be(200);
+        orders.extend(page.body.as_array().expect("a list").iter().cloned());
+        if page.header("x-more") != Some("true") {
+            return orders;
         }
+        path = format!("{EVERY_STATUS}&since={}", page.header("x-cursor").expect("a cursor"));
     }
 }
 
