@@ -87,7 +87,7 @@ impl Hardware {
     /// # Errors
     /// If the emulator cannot be started.
     pub fn start(&self, tools: &ToolRoot, console: Stdio) -> Result<Machine, Failure> {
-        let sandbox = tools.at(&self.folder).bind(image_folder(&self.image), "/image").with_network();
+        let sandbox = tools.at(&self.folder).bind(image_folder(&self.image), "/image").with_network().ending_with_us();
         let mut qemu = sandbox.command("qemu-system-x86_64")?;
         self.describe(&mut qemu);
         let process = qemu.stdin(Stdio::null()).stdout(console).spawn().or_fail(|| "cannot start QEMU".to_owned())?;

@@ -12,6 +12,8 @@ use std::process::Command;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 use nix::unistd::{chdir, chroot, getgid, getuid};
 
 use crate::host::failure::{Failure, OrFail};
@@ -35,12 +37,13 @@ pub struct Sandbox {
     binds: Vec<(PathBuf, String)>,
     network: Network,
     folder: &'static str,
+    ends_with_us: bool,
 }
 
 impl Sandbox {
     /// A sandbox in a tool root, without network.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), binds: Vec::new(), network: Network::None, folder: "/" }
+        Self { root: root.to_owned(), binds: Vec::new(), network: Network::None, folder: "/", ends_with_us: false }
     }
 
     /// Shows a folder of the host at a place inside.
@@ -52,6 +55,12 @@ impl Sandbox {
     /// Lets the program use the host's network.
     pub fn with_network(mut self) -> Self {
         self.network = Network::Host;
+        self
+    }
+
+    /// Ends the program when the thread that started it ends, however that happens (PR_SET_PDEATHSIG(2const)).
+    pub fn ending_with_us(mut self) -> Self {
+        self.ends_with_us = true;
         self
     }
 
@@ -74,6 +83,7 @@ impl Sandbox {
         let mut command = Command::new(this);
         command.arg(ENTER).arg(&self.root);
         command.arg(if self.network == Network::Host { "host" } else { "none" });
+        command.arg(if self.ends_with_us { "ends-with-us" } else { "on-its-own" });
         command.arg(self.folder).arg(self.binds.len().to_string());
         for (host, inside) in &self.binds {
             command.arg(host).arg(inside);
@@ -102,6 +112,9 @@ fn try_enter(mut arguments: impl Iterator<Item = OsString>) -> Result<Never, Fai
     let mut next = || arguments.next().ok_or_else(|| Failure::usage("an incomplete request to enter a tool root"));
     let root = PathBuf::from(next()?);
     let network = if next()? == "host" { Network::Host } else { Network::None };
+    if next()? == "ends-with-us" {
+        set_pdeathsig(Signal::SIGKILL).or_fail(|| "cannot tie the program to this one".to_owned())?;
+    }
     let folder = next()?;
     let binds: usize = next()?.to_str().and_then(|count| count.parse().ok()).unwrap_or(0);
     let mut bound = Vec::new();
