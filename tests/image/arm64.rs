@@ -24,9 +24,8 @@ async fn b1_the_arm_root_answers_and_sells() {
     let mut machine = plan.switch_on(Network::Host).await;
 
     machine.wait_for_console("Pair the first terminal at https://").await;
-    let is_secret = |word: &&str| {
-        word.len() == SECRET_LENGTH && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
-    };
+    let is_secret =
+        |word: &&str| word.len() == SECRET_LENGTH && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
     let find = |console: &str| console.split_whitespace().find(is_secret).map(str::to_owned);
     let secret = machine.wait_until("the secret on the screen", find).await;
     assert!(answers(&door).await, "the box answers from outside");

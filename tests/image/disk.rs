@@ -10,8 +10,8 @@ use storebox_image::layout::SECTOR;
 
 /// Sectors up to the end of the partition table's entries (UEFI specification, section 5.3).
 pub const TABLE_SECTORS: u64 = 34;
-/// Where the superblock of EROFS begins, and in it block count and time of making (erofs_fs.h of the kernel).
-const EROFS_AT: u64 = 1024;
+/// Where the superblock of EROFS begins (erofs_fs.h of the kernel).
+pub const EROFS_AT: u64 = 1024;
 const EROFS_MAGIC: u32 = 0xe0f5_e1e2;
 const BLOCK: u64 = 4096;
 

@@ -358,7 +358,8 @@ impl<'a> Machine<'a> {
         let mut command = tool(Network::None, "x86", self.folder.path(), "swtpm");
         command.args(["socket", "--tpm2", "--ctrl", "type=unixio,path=/build/tpm.sock"]);
         command.args(["--tpmstate", &format!("dir=/build/{state}")]);
-        command.stdout(Stdio::null());
+        let log = std::fs::File::create(self.path("tpm.log")).expect("a log can be made");
+        command.stdout(Stdio::null()).stderr(log);
         let process = command.spawn().unwrap_or_else(|err| panic!("cannot start {command:?}: {err}"));
         let begun = Instant::now();
         while !self.path("tpm.sock").exists() {

@@ -16,14 +16,8 @@ use crate::disk;
 use crate::tools::{Network, image, output, tool};
 
 const BOARDS: [&str; 2] = ["rpi4", "rpi5"];
-const LABELS: [&str; 6] = [
-    SELECT_LABEL,
-    Slot::A.boot_label(),
-    Slot::B.boot_label(),
-    SITE_LABEL,
-    Slot::A.root_label(),
-    Slot::B.root_label(),
-];
+const LABELS: [&str; 6] =
+    [SELECT_LABEL, Slot::A.boot_label(), Slot::B.boot_label(), SITE_LABEL, Slot::A.root_label(), Slot::B.root_label()];
 /// What every slot starts from.
 const COMMON: [&str; 4] = ["cmdline.txt", "config.txt", "initramfs.img", "kernel8.img"];
 /// Clusters from which on a FAT is taken for FAT16, and for FAT32 (Microsoft's specification, 1.03).
@@ -31,11 +25,16 @@ const FAT16_CLUSTERS: u64 = 4085;
 const FAT32_CLUSTERS: u64 = 65_525;
 
 /// What the emulated Pi 4 lacks, and what of the device tree is left out for it. Nothing else differs from a real one.
-const CHANGES: [Change; 6] = [
+const CHANGES: [Change; 7] = [
     Change {
         node: "/soc/serial@7e215040",
         property: None,
         why: "the emulated small serial port raises its interrupt for ever, and the first processor does nothing else",
+    },
+    Change {
+        node: "/soc/serial@7e201000/bluetooth",
+        property: None,
+        why: "with that one gone, the screen is on the port that leads to the radio on the real board",
     },
     Change { node: "/soc/interrupt-controller@7ef00100", property: None, why: NO_HDMI },
     Change { node: "/soc/clock@7ef00000", property: None, why: NO_HDMI },
@@ -130,7 +129,8 @@ async fn b1_the_raspberry_pi_4_starts_its_image() {
         output(edit);
         println!("changed for the emulator: {node}: {why}");
     }
-    let plan = plan.with(&["-M", "raspi4b", "-m", "2G", "-dtb", &tree, "-drive", "if=sd,format=raw,file=/build/disk.img"]);
+    let plan =
+        plan.with(&["-M", "raspi4b", "-m", "2G", "-dtb", &tree, "-drive", "if=sd,format=raw,file=/build/disk.img"]);
     // The module says in the kernel's log that it is ready, which a quiet start does not show.
     let mut machine = plan.parameter(NO_WATCHDOG).parameter("loglevel=7").switch_on(Network::None).await;
     let ready = machine.wait_for_console("tryboot: ready").await;
