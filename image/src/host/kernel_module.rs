@@ -21,14 +21,7 @@ const HEADERS: &str = "usr/src";
 /// # Errors
 /// If the tools were locked with headers of another kernel, or the module does not compile.
 pub fn install(work: &Path, tools: &ToolRoot, source: &Source, release: &str) -> Result<(), Failure> {
-    let headers = format!("linux-headers-{release}");
-    if !tools.path().join(HEADERS).join(&headers).is_dir() {
-        return Err(Failure::new(format!(
-            "the kernel is {release}, but the tools' headers are of another one ({}): lock the sets arm64 and tools \
-             together",
-            found(&tools.path().join(HEADERS))?.join(", ")
-        )));
-    }
+    let headers = headers(&tools.path().join(HEADERS), release)?;
     files::make_empty(&work.join(NAME))?;
     let sandbox = tools.at(work).bind(&source.folder().join("image/kernel").join(NAME), "/module");
     let mut make = sandbox.command("make")?;
@@ -42,11 +35,34 @@ pub fn install(work: &Path, tools: &ToolRoot, source: &Source, release: &str) ->
     files::write(&root.join("modules-load.d").join(format!("{NAME}.conf")), format!("{NAME}\n"))
 }
 
-/// The names of the headers that are there.
-fn found(folder: &Path) -> Result<Vec<String>, Failure> {
+/// The folder of the headers of a release.
+fn headers(folder: &Path, release: &str) -> Result<String, Failure> {
+    let wanted = format!("linux-headers-{release}");
     let entries = std::fs::read_dir(folder).or_fail(|| format!("the tool root has no {}", folder.display()))?;
     let mut names: Vec<String> =
         entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect();
+    if names.contains(&wanted) {
+        return Ok(wanted);
+    }
     names.sort();
-    Ok(names)
+    Err(Failure::new(format!(
+        "the kernel is {release}, but the tools have other headers ({}): lock the sets arm64 and tools together",
+        names.join(", ")
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A module for another kernel would not be loaded, and nobody would notice before the first update.
+    #[test]
+    fn headers_are_those_of_the_kernel() {
+        let folder = std::env::temp_dir().join(format!("storebox-headers-{}", std::process::id()));
+        files::make_folder(&folder.join("linux-headers-7.3.4-arm64")).unwrap();
+        assert_eq!(headers(&folder, "7.3.4-arm64").unwrap(), "linux-headers-7.3.4-arm64");
+        let error = headers(&folder, "7.3.5-arm64").unwrap_err().to_string();
+        files::remove(&folder).unwrap();
+        assert!(error.contains("7.3.5-arm64") && error.contains("linux-headers-7.3.4-arm64"), "{error}");
+    }
 }
