@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::AsRawFd as _;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -24,8 +24,9 @@ const SILENCE: Duration = Duration::from_secs(4);
 /// Ports asked at once, then a pause: the emulated machine takes in some ten thousand packets a second.
 const AT_ONCE: usize = 50;
 const PAUSE: Duration = Duration::from_millis(5);
-/// Ports waited for; each holds a descriptor.
+/// Ports waited for by all scans together; each holds a descriptor.
 const WAITING: usize = 16_384;
+static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(descriptors())));
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
@@ -43,12 +44,11 @@ pub async fn answers(
     host: SocketAddr,
     ports: impl Iterator<Item = u16>,
 ) -> BTreeMap<u16, String> {
-    let waiting = Arc::new(Semaphore::new(descriptors()));
     let mut asked = JoinSet::new();
     for (number, port) in ports.enumerate() {
         let mut to = host;
         to.set_port(port);
-        let place = waiting.clone().acquire_owned().await.expect("nobody closes it");
+        let place = PLACES.clone().acquire_owned().await.expect("nobody closes it");
         asked.spawn(async move {
             let answer = match protocol {
                 Protocol::Tcp => connect(from, to).await,
@@ -119,6 +119,6 @@ async fn send(from: Option<IpAddr>, to: SocketAddr) -> Option<String> {
 fn descriptors() -> usize {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("limits can be read");
     setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("a process may have what it is entitled to");
-    // Two scans may run at once, and something is left for everything else.
-    WAITING.min(usize::try_from(most / 3).unwrap_or(WAITING))
+    // Something is left for everything else.
+    WAITING.min(usize::try_from(most / 2).unwrap_or(WAITING))
 }
