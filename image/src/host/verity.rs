@@ -64,11 +64,13 @@ pub fn pack(work: &Path, tools: &ToolRoot, source: &Source, compression: Compres
 
 impl PackedRoot {
     /// The kernel command line of a slot that holds this root. `gpt`: with a damaged first partition table the second one
-    /// is used, as after a power cut while the table grew.
+    /// is used, as after a power cut while the table grew. Huge pages would make the kernel keep 44 MiB free for them, which
+    /// nothing here needs.
     pub fn command_line(&self, slot: Slot, board: &str) -> String {
         let blocks = self.file_system_bytes / VERITY_BLOCK;
         format!(
-            "{PARAMETER_SLOT}={} {PARAMETER_VERITY}={}:{blocks} panic=10 gpt quiet loglevel=2 {}",
+            "{PARAMETER_SLOT}={} {PARAMETER_VERITY}={}:{blocks} panic=10 gpt transparent_hugepage=never quiet \
+             loglevel=2 {}",
             slot.letter(),
             self.root_hash,
             board,
