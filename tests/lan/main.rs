@@ -11,22 +11,32 @@
 )]
 
 mod addresses;
+mod audit;
 mod bad_input;
+mod cache;
+mod catalogue;
 mod clock;
 mod connections;
 mod contract;
+mod devices;
 mod disk;
 mod durability;
 mod events;
 mod fields;
 mod handed_over;
 mod idempotency;
+mod kitchen;
 mod limits;
 mod orders;
 mod pairing;
+mod payments;
+mod people;
+mod reports;
 mod screen;
+mod shifts;
 mod shutdown;
 mod startup;
+mod stock;
 mod stream;
 mod terminal_script;
 mod tokens;

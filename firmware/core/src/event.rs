@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::device::DeviceKind;
+use crate::entry::EntryEvent;
 use crate::id::{DeviceId, OrderId};
 use crate::money::Money;
 use crate::order::{Change, Order, OrderNumber, PaymentStatus, Recorded, Status};
@@ -46,6 +47,13 @@ pub enum EventData {
         /// What it is.
         kind: DeviceKind,
     },
+    /// An entry came to be or changed.
+    Entry(EntryEvent),
+    /// The catalogue changed.
+    Catalogue {
+        /// Its revision now.
+        revision: u64,
+    },
 }
 
 /// How an order changed and what it is now.
@@ -80,6 +88,12 @@ pub enum OrderEventKind {
     Closed,
     /// It was voided.
     Voided,
+    /// The kitchen went on with it.
+    Progressed,
+    /// Some of it was paid, or something became of a payment.
+    Paid,
+    /// Money was given back.
+    Refunded,
 }
 
 impl Event {
@@ -91,6 +105,9 @@ impl Event {
             Change::SentToKitchen => OrderEventKind::Sent,
             Change::Closed { .. } => OrderEventKind::Closed,
             Change::Voided { .. } => OrderEventKind::Voided,
+            Change::Progressed(_) => OrderEventKind::Progressed,
+            Change::Tendered(_) | Change::Settled { .. } => OrderEventKind::Paid,
+            Change::Refunded(_) => OrderEventKind::Refunded,
         };
         Self {
             at: recorded.at,
@@ -110,7 +127,7 @@ impl Event {
 
 impl EventData {
     /// The kind's name on the wire: entity, full stop, what happened.
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &str {
         match self {
             Self::Order(order) => match order.kind {
                 OrderEventKind::Created => "order.created",
@@ -118,10 +135,15 @@ impl EventData {
                 OrderEventKind::Sent => "order.sent",
                 OrderEventKind::Closed => "order.closed",
                 OrderEventKind::Voided => "order.voided",
+                OrderEventKind::Progressed => "order.progressed",
+                OrderEventKind::Paid => "order.paid",
+                OrderEventKind::Refunded => "order.refunded",
             },
             Self::Settings(_) => "settings.changed",
             Self::Connectivity(_) => "connectivity.changed",
             Self::DevicePaired { .. } => "device.paired",
+            Self::Entry(entry) => entry.kind.as_str(),
+            Self::Catalogue { .. } => "catalogue.changed",
         }
     }
 
@@ -132,6 +154,8 @@ impl EventData {
             Self::Settings(_) => "settings",
             Self::Connectivity(_) => "connectivity",
             Self::DevicePaired { .. } => "device",
+            Self::Entry(entry) => entry.entry.entity.as_str(),
+            Self::Catalogue { .. } => "catalogue",
         }
     }
 }

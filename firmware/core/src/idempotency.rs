@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::entry::EntryRef;
 use crate::id::{ConflictId, DeviceId, OrderId};
 use crate::record::{Record, RecordError, v1};
 use crate::time::Timestamp;
@@ -64,4 +65,6 @@ pub enum RememberedResult {
     },
     /// It was refused, and the refusal kept.
     Refused(ConflictId),
+    /// It left an entry at this version.
+    Entry(EntryRef),
 }

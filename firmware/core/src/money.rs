@@ -50,6 +50,11 @@ impl Money {
         round_div(i128::from(self.0) * i128::from(quantity.thousandths()), 1_000)
     }
 
+    /// So many parts per million of this amount, rounded half away from zero to the minor unit.
+    pub fn share(self, ppm: u32) -> Option<Self> {
+        round_div(i128::from(self.0) * i128::from(ppm), 1_000_000)
+    }
+
     /// The sum of many amounts, or `None` if it cannot be represented.
     pub fn sum(amounts: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
         amounts.into_iter().try_fold(Self::ZERO, |sum, amount| sum.checked_add(amount?))

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::day::Calendar;
 use crate::money::{Currency, TaxRule};
 use crate::record::{Record, RecordError, v1};
 use crate::text::Name;
@@ -15,10 +16,19 @@ pub struct Settings {
     pub currency: Currency,
     /// IANA name of the time zone its days begin and end in.
     pub timezone: Name,
+    /// Hours after midnight at which business days begin.
+    pub day_starts_at_h: u8,
     /// Prefix of the order numbers this box gives out.
     pub register: Name,
     /// The tax on what it sells.
     pub tax_rule: TaxRule,
+}
+
+impl Settings {
+    /// When the store's business days begin and end.
+    pub fn calendar(&self) -> Calendar {
+        Calendar::new(&self.timezone, self.day_starts_at_h)
+    }
 }
 
 impl Record for Settings {

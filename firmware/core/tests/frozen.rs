@@ -17,28 +17,39 @@ use std::path::PathBuf;
 
 use storebox_core::conflict::{RefusedReason, RefusedWrite};
 use storebox_core::device::{Device, DeviceKind};
+use storebox_core::entry::{Entity, EntryEvent, EntryRef};
 use storebox_core::event::{Event, EventData, OrderEvent, OrderEventKind};
-use storebox_core::id::{ConflictId, DeviceId, LineId, OrderId, TenderId};
+use storebox_core::id::{ConflictId, DeviceId, EmployeeId, LineId, OrderId, TenderId};
 use storebox_core::idempotency::{Remembered, RememberedResult};
 use storebox_core::money::{Currency, Money, TaxRule};
 use storebox_core::order::{
-    ActionKind, Change, Header, HeaderPatch, Line, LineChange, Modification, Modifier, Opened, OrderNumber, OrderType,
-    PaymentStatus, Recorded, Status, Tender, TenderKind,
+    ActionKind, Change, Discount, Header, HeaderPatch, Line, LineChange, Modification, Modifier, Opened, OrderNumber,
+    OrderType, PaymentStatus, Pricing, Recorded, Reduction, Refund, RefundLine, Status, Tender, TenderKind,
+    TenderState,
 };
 use storebox_core::outbox::OutboxEntry;
 use storebox_core::quantity::Quantity;
 use storebox_core::record::{Record, RecordError, decode, encode};
 use storebox_core::settings::{Connectivity, Settings};
-use storebox_core::text::{Name, Note};
+use storebox_core::text::{Name, Note, Text};
 use storebox_core::time::{Hlc, Timestamp};
 
 #[test]
 fn order_changes_are_read_for_ever() {
-    let recorded = |change| Recorded { at: clock(), device: DeviceId::from_bytes([1; 16]), change };
+    let recorded = |change| Recorded {
+        at: clock(),
+        device: DeviceId::from_bytes([1; 16]),
+        staff: Some(EmployeeId::from_bytes([7; 16])),
+        change,
+    };
     check("order_opened", &recorded(Change::Opened(opened())));
     check("order_modified", &recorded(Change::Modified(modification())));
     check("order_sent", &recorded(Change::SentToKitchen));
     check("order_closed", &recorded(Change::Closed { tenders: vec![tender()] }));
+    check("order_progressed", &recorded(Change::Progressed(Status::Preparing)));
+    check("order_tendered", &recorded(Change::Tendered(tender())));
+    check("order_settled", &recorded(Change::Settled { tender: tender().id, state: TenderState::Declined }));
+    check("order_refunded", &recorded(Change::Refunded(refund())));
     check("order_voided", &recorded(Change::Voided { reason: Some(note("guest left")) }));
 }
 
@@ -59,6 +70,9 @@ fn events_are_read_for_ever() {
     );
     check("event_settings", &event(EventData::Settings(settings())));
     check("event_connectivity", &event(EventData::Connectivity(Connectivity::Offline)));
+    let ticket = EntryRef { entity: Entity::Ticket, id: [9; 16], version: 2 };
+    check("event_entry", &event(EventData::Entry(EntryEvent { entry: ticket, kind: Text::cut("ticket.started") })));
+    check("event_catalogue", &event(EventData::Catalogue { revision: 300 }));
     check("event_device", &event(EventData::DevicePaired { name: name("Till 1"), kind: DeviceKind::Handheld }));
 }
 
@@ -66,6 +80,8 @@ fn events_are_read_for_ever() {
 fn everything_else_is_read_for_ever() {
     check("settings", &settings());
     check("connectivity", &Connectivity::LocalOnly);
+    let ticket = EntryRef { entity: Entity::Ticket, id: [9; 16], version: 2 };
+    check("outbox_entry", &OutboxEntry::Entry(ticket));
     check("outbox", &OutboxEntry::Order { id: OrderId::from_bytes([2; 16]), version: 7 });
     check(
         "device",
@@ -79,6 +95,7 @@ fn everything_else_is_read_for_ever() {
         },
     );
     for (file, result) in [
+        ("remembered_entry", RememberedResult::Entry(EntryRef { entity: Entity::Shift, id: [9; 16], version: 1 })),
         ("remembered_opened", RememberedResult::Opened(OrderId::from_bytes([2; 16]))),
         ("remembered_left", RememberedResult::Left { id: OrderId::from_bytes([2; 16]), version: 300 }),
         ("remembered_refused", RememberedResult::Refused(ConflictId::from_bytes([6; 16]))),
@@ -157,7 +174,16 @@ fn line() -> Line {
         unit_price: Money::from_minor(350),
         modifiers: vec![Modifier { id: Some(name("milk")), name: name("Oat milk"), price: Money::from_minor(-20) }],
         notes: Some(note("hot")),
-        open_item: true,
+        pricing: Pricing::Override { listed: Money::from_minor(450) },
+        tax: TaxRule { rate_ppm: 88_750, included: false },
+        discount: Some(Discount {
+            promotion: name("happy-hour"),
+            name: name("Happy hour"),
+            reduction: Reduction::Share { ppm: 250_000 },
+        }),
+        category: Some(name("cakes")),
+        station: Some(name("bar")),
+        stocked: true,
     }
 }
 
@@ -201,6 +227,23 @@ fn tender() -> Tender {
         amount: Money::from_minor(1_100),
         tendered: Money::from_minor(2_000),
         change: Money::from_minor(900),
+        tip: Money::from_minor(100),
+        rounding: Money::from_minor(-2),
+        reference: Some(name("slip 7")),
+        state: TenderState::Captured,
+    }
+}
+
+fn refund() -> Refund {
+    Refund {
+        id: TenderId::from_bytes([9; 16]),
+        lines: vec![RefundLine { line: LineId::from_bytes([3; 16]), quantity: Quantity::from_thousandths(1_000) }],
+        amount: Money::from_minor(550),
+        tax: Money::from_minor(50),
+        kind: TenderKind::Cash,
+        tender: Some(TenderId::from_bytes([8; 16])),
+        restock: true,
+        reason: note("cold"),
     }
 }
 
@@ -209,6 +252,7 @@ fn settings() -> Settings {
         name: name("Corner shop"),
         currency: Currency::from_code("JPY").unwrap(),
         timezone: name("Asia/Tokyo"),
+        day_starts_at_h: 4,
         register: name("A"),
         tax_rule: TaxRule { rate_ppm: 100_000, included: true },
     }

@@ -10,13 +10,13 @@ use storebox_core::limits::{LINES_PER_ORDER, VERSIONS_PER_ORDER};
 use storebox_core::money::{Money, TaxRule};
 use storebox_core::order::{
     Action, CashOffered, Change, Decision, Expected, Header, HeaderPatch, Line, LineChange, Modification, Modifier,
-    Opened, Order, OrderNumber, PaymentStatus, Recorded, Status, decide, open,
+    Opened, Order, OrderLine, OrderNumber, PaymentStatus, Pricing, Recorded, Status, decide, open,
 };
 use storebox_core::quantity::Quantity;
 use storebox_core::text::{Name, Note};
 use storebox_core::time::{Hlc, Timestamp};
 
-const TILL: Actor = Actor { device: DeviceId::from_bytes([1; 16]), kind: DeviceKind::Pos };
+const TILL: Actor = Actor { device: DeviceId::from_bytes([1; 16]), kind: DeviceKind::Pos, staff: None };
 
 fn name(text: &str) -> Name {
     Name::new(text.to_owned()).unwrap()
@@ -35,18 +35,24 @@ fn line(number: u8, price: i64, thousandths: i64) -> Line {
         unit_price: Money::from_minor(price),
         modifiers: Vec::new(),
         notes: None,
-        open_item: true,
+        pricing: Pricing::OpenItem,
+        tax: TaxRule { rate_ppm: 100_000, included: false },
+        discount: None,
+        category: None,
+        station: None,
+        stocked: false,
     }
 }
 
 fn opened(lines: Vec<Line>, tax_rule: TaxRule) -> Opened {
     let number = OrderNumber { register: name("A"), serial: 42 };
+    let lines = lines.into_iter().map(|line| Line { tax: tax_rule, ..line }).collect();
     Opened { number, client_id: None, header: Header::default(), lines, tax_rule }
 }
 
 fn order(lines: Vec<Line>) -> Order {
     let tax = TaxRule { rate_ppm: 100_000, included: false };
-    open(OrderId::from_bytes([9; 16]), opened(lines, tax), TILL.device, at(0)).unwrap().1
+    open(OrderId::from_bytes([9; 16]), opened(lines, tax), &TILL, at(0)).unwrap().1
 }
 
 fn after(order: &Order, action: &Action) -> Result<Order, Rejection> {
@@ -163,7 +169,7 @@ fn a_header_changes_only_for_who_has_seen_it() {
 #[test]
 fn a_kiosk_changes_only_its_own_orders() {
     let order = order(vec![line(1, 100, 1_000)]);
-    let kiosk = |device| Actor { device, kind: DeviceKind::Kiosk };
+    let kiosk = |device| Actor { device, kind: DeviceKind::Kiosk, staff: None };
     let try_as = |actor| decide(&order, &Action::SendToKitchen, Expected::default(), &actor, at(1));
     assert_eq!(try_as(kiosk(DeviceId::from_bytes([8; 16]))), Err(Rejection::NotYours));
     assert!(try_as(kiosk(TILL.device)).is_ok());
@@ -189,28 +195,28 @@ fn lines_change_by_differences_and_go_when_nothing_is_left() {
 #[test]
 fn bounds_hold() {
     let many: Vec<Line> = (0..=LINES_PER_ORDER).map(|_| line(1, 1, 1_000)).collect();
-    let refused = open(OrderId::from_bytes([9; 16]), opened(many, TaxRule::default()), TILL.device, at(0));
+    let refused = open(OrderId::from_bytes([9; 16]), opened(many, TaxRule::default()), &TILL, at(0));
     assert!(matches!(refused, Err(Rejection::TooMany { .. })));
     let worn_out = Order { version: VERSIONS_PER_ORDER, ..order(vec![line(1, 1, 1_000)]) };
     assert!(matches!(after(&worn_out, &Action::SendToKitchen), Err(Rejection::TooMany { .. })));
     let huge = vec![line(1, i64::MAX / 2, 1_000), line(2, i64::MAX / 2, 1_000), line(3, 2, 1_000)];
-    let refused = open(OrderId::from_bytes([9; 16]), opened(huge, TaxRule::default()), TILL.device, at(0));
+    let refused = open(OrderId::from_bytes([9; 16]), opened(huge, TaxRule::default()), &TILL, at(0));
     assert!(matches!(refused, Err(Rejection::Invalid { .. })));
     let below_zero = Line {
         modifiers: vec![Modifier { id: None, name: name("without"), price: Money::from_minor(-101) }],
         ..line(1, 100, 1_000)
     };
-    let refused = open(OrderId::from_bytes([9; 16]), opened(vec![below_zero], TaxRule::default()), TILL.device, at(0));
+    let refused = open(OrderId::from_bytes([9; 16]), opened(vec![below_zero], TaxRule::default()), &TILL, at(0));
     assert!(matches!(refused, Err(Rejection::Invalid { .. })));
 }
 
 #[test]
 fn a_history_that_does_not_begin_or_begins_twice_is_broken() {
-    let send = Recorded { at: at(1), device: TILL.device, change: Change::SentToKitchen };
+    let send = Recorded { at: at(1), device: TILL.device, staff: None, change: Change::SentToKitchen };
     assert!(Order::opened(OrderId::from_bytes([9; 16]), &send).is_err());
     let mut order = order(vec![line(1, 1, 1_000)]);
     let again = Change::Opened(opened(Vec::new(), TaxRule::default()));
-    assert!(order.apply(&Recorded { at: at(2), device: TILL.device, change: again }).is_err());
+    assert!(order.apply(&Recorded { at: at(2), device: TILL.device, staff: None, change: again }).is_err());
 }
 
 fn any_action() -> impl Strategy<Value = Action> {
@@ -249,7 +255,7 @@ proptest! {
     ) {
         let id = OrderId::from_bytes([9; 16]);
         let (first, mut order) =
-            open(id, opened(vec![line(1, 250, 1_000)], TaxRule { rate_ppm, included }), TILL.device, at(0)).unwrap();
+            open(id, opened(vec![line(1, 250, 1_000)], TaxRule { rate_ppm, included }), &TILL, at(0)).unwrap();
         let mut history = vec![first];
         let mut states = vec![order.clone()];
         for (action, wall) in actions {
@@ -262,7 +268,18 @@ proptest! {
             prop_assert!(after.updated_at > order.updated_at);
             let subtotal: i64 = after.lines.iter().map(|line| line.line.total().unwrap().minor()).sum();
             prop_assert_eq!(after.totals.subtotal.minor(), subtotal);
-            let added = if included { 0 } else { after.totals.tax.minor() };
+            // Two tax rules on one check: the first line's, and that of every line that was added.
+            let (mut tax, mut added) = (0, 0);
+            for first in [true, false] {
+                let of_rule = |line: &&OrderLine| (line.line.tax == TaxRule { rate_ppm, included }) == first;
+                let sum: i64 = after.lines.iter().filter(of_rule).map(|line| line.line.total().unwrap().minor()).sum();
+                let rule = if first { TaxRule { rate_ppm, included } } else { line(0, 0, 0).tax };
+                let whole = if rule.included { 1_000_000 + i64::from(rule.rate_ppm) } else { 1_000_000 };
+                let of_sum = (2 * sum * i64::from(rule.rate_ppm) + whole) / (2 * whole);
+                tax += of_sum;
+                added += if rule.included { 0 } else { of_sum };
+            }
+            prop_assert_eq!(after.totals.tax.minor(), tax);
             prop_assert_eq!(after.totals.total.minor(), subtotal + added);
             if after.status == Status::Completed {
                 prop_assert_eq!(after.paid(), Some(after.totals.total));

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
+use storebox_core::day::Calendar;
 use storebox_core::limits::{DEVICE_BURST, DEVICE_RATE_PER_S};
 use storebox_core::money::{Currency, TaxRule};
 use storebox_core::settings::{Connectivity, Mode, Settings};
@@ -42,6 +43,9 @@ pub struct StoreConfig {
     /// IANA time zone.
     #[serde(default = "default_timezone", deserialize_with = "timezone")]
     timezone: Name,
+    /// Hours after midnight at which business days begin.
+    #[serde(default, deserialize_with = "hour")]
+    day_starts_at_h: u8,
     /// Prefix of the order numbers.
     #[serde(default = "default_register", deserialize_with = "register")]
     register: Name,
@@ -116,6 +120,7 @@ impl Config {
                 name: default_name(),
                 currency: default_currency(),
                 timezone: default_timezone(),
+                day_starts_at_h: 0,
                 register: default_register(),
                 tax: TaxConfig::default(),
             },
@@ -130,6 +135,7 @@ impl Config {
             name: self.store.name.clone(),
             currency: self.store.currency,
             timezone: self.store.timezone.clone(),
+            day_starts_at_h: self.store.day_starts_at_h,
             register: self.store.register.clone(),
             tax_rule: TaxRule { rate_ppm: self.store.tax.percent, included: self.store.tax.included },
         }
@@ -225,8 +231,18 @@ fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Currency, D::E
 
 fn timezone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
     let zone = Name::deserialize(deserializer)?;
-    let plausible = zone.as_str().chars().all(|c| c.is_ascii_alphanumeric() || "_+-/".contains(c));
-    if plausible { Ok(zone) } else { Err(D::Error::custom("a time zone is an IANA name, like Europe/Paris")) }
+    if Calendar::knows(zone.as_str()) {
+        Ok(zone)
+    } else {
+        Err(D::Error::custom("a time zone is an IANA name, like Europe/Paris"))
+    }
+}
+
+fn hour<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    match u8::deserialize(deserializer)? {
+        hour @ 0..24 => Ok(hour),
+        _ => Err(D::Error::custom("an hour of the day is 0 to 23")),
+    }
 }
 
 fn register<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {

@@ -4,11 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{Actor, Rejection};
 use crate::device::DeviceKind;
-use crate::id::{DeviceId, OrderId, TenderId};
+use crate::id::{OrderId, TenderId};
 use crate::limits::{LINES_PER_ORDER, TENDERS_PER_ORDER, VERSIONS_PER_ORDER};
 use crate::money::Money;
-use crate::order::change::TenderKind;
-use crate::order::{Change, Line, LineChange, Modification, Opened, Order, Recorded, Tender};
+use crate::order::{Change, Line, LineChange, Modification, Opened, Order, Recorded, Tender, TenderKind, TenderState};
 use crate::text::Note;
 use crate::time::{Hlc, Timestamp};
 
@@ -111,10 +110,10 @@ pub enum Decision {
 ///
 /// # Errors
 /// [`Rejection::Invalid`] or [`Rejection::TooMany`]; nothing is recorded.
-pub fn open(id: OrderId, opened: Opened, device: DeviceId, at: Hlc) -> Result<(Recorded, Order), Rejection> {
+pub fn open(id: OrderId, opened: Opened, actor: &Actor, at: Hlc) -> Result<(Recorded, Order), Rejection> {
     check_line_count(opened.lines.len())?;
     opened.lines.iter().try_for_each(check_line)?;
-    let recorded = Recorded { at, device, change: Change::Opened(opened) };
+    let recorded = recorded(Change::Opened(opened), actor, at);
     let order = Order::opened(id, &recorded).map_err(|_| too_large())?;
     Ok((recorded, order))
 }
@@ -158,10 +157,14 @@ pub fn decide(
         Action::Close { cash } => Change::Closed { tenders: take_cash(order, cash)? },
         Action::Void { reason } => Change::Voided { reason: reason.clone() },
     };
-    let recorded = Recorded { at, device: actor.device, change };
+    let recorded = recorded(change, actor, at);
     let mut after = order.clone();
     after.apply(&recorded).map_err(|_| too_large())?;
     Ok(Decision::Record(Box::new((recorded, after))))
+}
+
+fn recorded(change: Change, actor: &Actor, at: Hlc) -> Recorded {
+    Recorded { at, device: actor.device, staff: actor.staff.map(|staff| staff.employee), change }
 }
 
 fn check_modification(order: &Order, modification: &Modification, expected: Expected) -> Result<(), Rejection> {
@@ -228,7 +231,17 @@ fn take_cash(order: &Order, cash: &[CashOffered]) -> Result<Vec<Tender>, Rejecti
         let amount = offered.amount.min(due);
         let change = offered.amount.checked_sub(amount).ok_or_else(too_large)?;
         due = due.checked_sub(amount).ok_or_else(too_large)?;
-        tenders.push(Tender { id: offered.id, kind: TenderKind::Cash, amount, tendered: offered.amount, change });
+        tenders.push(Tender {
+            id: offered.id,
+            kind: TenderKind::Cash,
+            amount,
+            tendered: offered.amount,
+            change,
+            tip: Money::ZERO,
+            rounding: Money::ZERO,
+            reference: None,
+            state: TenderState::Captured,
+        });
     }
     if due > Money::ZERO {
         return Err(Rejection::Underpaid { due });

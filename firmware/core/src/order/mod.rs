@@ -15,8 +15,8 @@ mod change;
 mod decide;
 
 pub use change::{
-    Change, Header, HeaderPatch, Line, LineChange, Modification, Modifier, Opened, OrderType, Recorded, Tender,
-    TenderKind,
+    Change, Discount, Header, HeaderPatch, Line, LineChange, Modification, Modifier, Opened, OrderType, Pricing,
+    Recorded, Reduction, Refund, RefundLine, Tender, TenderKind, TenderState,
 };
 pub use decide::{Action, ActionKind, CashOffered, Decision, Expected, decide, open};
 
@@ -55,6 +55,8 @@ pub struct Order {
     pub tax_rule: TaxRule,
     /// Payments applied.
     pub tenders: Vec<Tender>,
+    /// Money given back.
+    pub refunds: Vec<Refund>,
     /// Where it stands.
     pub status: Status,
     /// Why it was voided.
@@ -206,6 +208,7 @@ impl Order {
             lines: opened.lines.iter().cloned().map(unsent).collect(),
             tax_rule: opened.tax_rule,
             tenders: Vec::new(),
+            refunds: Vec::new(),
             status: Status::Pending,
             void_reason: None,
             version: 1,
@@ -238,6 +241,15 @@ impl Order {
                 self.void_reason.clone_from(reason);
                 self.status = Status::Voided;
             }
+            // The furthest wins: a late word of the kitchen changes nothing.
+            Change::Progressed(status) => self.status = self.status.max(*status),
+            Change::Tendered(tender) => self.tenders.push(tender.clone()),
+            Change::Settled { tender, state } => {
+                if let Some(tender) = self.tenders.iter_mut().find(|other| other.id == *tender) {
+                    tender.state = *state;
+                }
+            }
+            Change::Refunded(refund) => self.refunds.push(refund.clone()),
         }
         self.version = self.version.saturating_add(1);
         self.updated_at = recorded.at.wall.max(self.updated_at.plus_millis(1));
@@ -293,10 +305,26 @@ impl Order {
     }
 
     fn count(&self) -> Option<Totals> {
-        let subtotal = Money::sum(self.lines.iter().map(|line| line.line.total()))?;
-        let tax = self.tax_rule.tax_on(subtotal)?;
-        let total = if self.tax_rule.included { subtotal } else { subtotal.checked_add(tax)? };
-        Some(Totals { subtotal, tax, total })
+        let mut totals = Totals::default();
+        // One sum for every tax rule: rounding once for each is what tax offices expect of a check.
+        let mut taxed: Vec<(TaxRule, Money)> = Vec::new();
+        for line in &self.lines {
+            let price = line.line.total()?;
+            totals.subtotal = totals.subtotal.checked_add(price)?;
+            match taxed.iter_mut().find(|(rule, _)| *rule == line.line.tax) {
+                Some((_, sum)) => *sum = sum.checked_add(price)?,
+                None => taxed.push((line.line.tax, price)),
+            }
+        }
+        totals.total = totals.subtotal;
+        for (rule, sum) in taxed {
+            let tax = rule.tax_on(sum)?;
+            totals.tax = totals.tax.checked_add(tax)?;
+            if !rule.included {
+                totals.total = totals.total.checked_add(tax)?;
+            }
+        }
+        Some(totals)
     }
 }
 

@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use storebox_core::command::Actor;
 use storebox_core::device::{Device, TokenHash};
+use storebox_core::people::{Permission, Staff};
 use storebox_core::throttle::{Rate, Throttle, Wait};
 
 use super::Api;
@@ -33,6 +34,8 @@ struct Known {
 #[derive(Clone)]
 pub struct Terminal {
     device: Device,
+    /// Who is signed in to it.
+    staff: Option<Staff>,
 }
 
 /// A token a terminal proves itself with: 256 random bits.
@@ -116,7 +119,15 @@ impl Devices {
 impl Terminal {
     /// Who it is, for the store.
     pub fn actor(&self) -> Actor {
-        Actor { device: self.device.id, kind: self.device.kind }
+        Actor { device: self.device.id, kind: self.device.kind, staff: self.staff }
+    }
+
+    /// Refuses who may not.
+    ///
+    /// # Errors
+    /// 403, saying who has to sign in.
+    pub fn must(&self, permission: Permission) -> Result<(), Problem> {
+        self.actor().must(permission).map_err(|_| Problem::not_allowed(permission))
     }
 }
 
@@ -127,7 +138,7 @@ impl FromRequestParts<Arc<Api>> for Terminal {
         let token = token(&parts.headers)
             .ok_or_else(|| Problem::unauthorized("send the terminal's token: Authorization: Bearer TOKEN"))?;
         let device = api.devices.admit(&token, api.clock.monotonic(), api.device_rate)?;
-        Ok(Self { device })
+        Ok(Self { device, staff: None })
     }
 }
 

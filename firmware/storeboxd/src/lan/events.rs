@@ -80,7 +80,7 @@ struct EventBody {
     entity: EntityBody,
     /// What happened: order.created, order.updated, order.sent, order.closed, order.voided, settings.changed,
     /// connectivity.changed, device.paired.
-    kind: &'static str,
+    kind: String,
     /// Particulars by kind.
     #[schema(value_type = Object)]
     data: serde_json::Value,
@@ -274,6 +274,11 @@ impl EventBody {
             EventData::DevicePaired { name, kind } => {
                 (event.device.map(|device| device.to_string()), json!({ "name": name, "kind": kind }))
             }
+            EventData::Entry(entry) => (
+                Some(uuid::Uuid::from_bytes(entry.entry.id).hyphenated().to_string()),
+                json!({ "version": entry.entry.version }),
+            ),
+            EventData::Catalogue { revision } => (None, json!({ "revision": revision })),
         };
         Self {
             seq: number,
@@ -281,7 +286,7 @@ impl EventBody {
             at: event.at.wall,
             device_id: event.device,
             entity: EntityBody { kind: event.data.entity(), id },
-            kind: event.data.kind(),
+            kind: event.data.kind().to_owned(),
             data,
         }
     }

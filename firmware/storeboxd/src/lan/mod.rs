@@ -6,26 +6,37 @@
 //! | `identity.rs`, `renewal.rs`, `tls.rs` | the box's certificate, how it keeps up with time and network, its TLS |
 //! | `auth.rs`, `pair.rs`, `pairing.rs` | tokens, pairing and its proofs |
 //! | `body.rs`, `query.rs`, `cursor.rs` | reading requests |
-//! | `problem.rs`, `openapi.rs` | errors, and the document that describes it all |
-//! | `orders/`, `events.rs`, `status.rs`, `page.rs`, `licences.rs` | the endpoints |
+//! | `answer.rs`, `problem.rs`, `openapi.rs` | answers, errors, and the document that describes it all |
+//! | `orders/` and all the others | the endpoints, a file for each subject |
 
+mod answer;
+mod audit;
 pub mod auth;
 mod body;
+mod cache;
 mod closing;
 mod cursor;
+mod devices;
 mod events;
 pub mod identity;
+mod kitchen;
 mod licences;
+mod menu;
 mod openapi;
 mod orders;
 mod page;
 pub mod pair;
 pub mod pairing;
+mod payments;
+mod people;
 mod problem;
 mod query;
 pub mod renewal;
+mod reports;
 pub mod server;
+mod shifts;
 mod status;
+mod stock;
 pub mod tls;
 
 use std::sync::Arc;
@@ -97,8 +108,23 @@ impl Api {
 }
 
 /// The subjects of the API, each with its routes and what the OpenAPI document says of them.
-const SUBJECTS: [fn() -> OpenApiRouter<Arc<Api>>; 5] =
-    [orders::routes, events::routes, pair::routes, status::routes, openapi::routes];
+const SUBJECTS: [fn() -> OpenApiRouter<Arc<Api>>; 15] = [
+    orders::routes,
+    kitchen::routes,
+    menu::routes,
+    payments::routes,
+    stock::routes,
+    shifts::routes,
+    people::routes,
+    devices::routes,
+    reports::routes,
+    cache::routes,
+    audit::routes,
+    events::routes,
+    pair::routes,
+    status::routes,
+    openapi::routes,
+];
 
 /// Every route of the box.
 pub fn router(api: Arc<Api>) -> Router {

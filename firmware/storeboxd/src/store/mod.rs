@@ -281,11 +281,11 @@ impl Store {
             number: OrderNumber { register: wish.lines.first()?.item_id.clone(), serial: 1 },
             client_id: wish.client_id.clone(),
             header: wish.header.clone(),
-            lines: wish.lines.clone(),
+            lines: wish.lines.iter().map(|line| line.open_item(Default::default())).collect::<Result<_, _>>().ok()?,
             tax_rule: Default::default(),
         };
         let at = Hlc::default().tick(self.shared.clock.wall());
-        let result = order::open(wish.id, opened, actor.device, at).map(|(_, order)| Outcome::Opened(Box::new(order)));
+        let result = order::open(wish.id, opened, actor, at).map(|(_, order)| Outcome::Opened(Box::new(order)));
         Some(Answer { result, replayed: false })
     }
 }

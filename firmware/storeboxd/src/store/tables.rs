@@ -24,6 +24,8 @@ pub(super) const REQUESTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::
 pub(super) const REFUSED: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("refused_writes");
 /// Device → `Device`.
 pub(super) const DEVICES: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("devices");
+/// (entity, id, version) → the entry's record.
+pub(super) const ENTRIES: TableDefinition<'_, (u8, [u8; 16], u32), &[u8]> = TableDefinition::new("entries");
 /// Order → `Quarantined`.
 pub(super) const QUARANTINE: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("quarantine");
 /// Single records by name: see the `META_` constants.
@@ -112,6 +114,7 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError>
     transaction.open_table(REFUSED)?;
     transaction.open_table(DEVICES)?;
     transaction.open_table(QUARANTINE)?;
+    transaction.open_table(ENTRIES)?;
     transaction.open_table(META)?;
     Ok(())
 }

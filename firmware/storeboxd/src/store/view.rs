@@ -3,6 +3,7 @@
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 use storebox_core::command::OrderRef;
 use storebox_core::device::Device;
+use storebox_core::entry::Versioned;
 use storebox_core::event::Event;
 use storebox_core::id::OrderId;
 use storebox_core::limits::ROWS_PER_ANSWER;
@@ -13,7 +14,7 @@ use storebox_core::time::Timestamp;
 use super::cursor::Cursor;
 use super::error::StoreError;
 use super::tables::{
-    CLIENT_IDS, DEVICES, EVENTS, Identity, META, OPEN_ORDERS, ORDER_CHANGES, OUTBOX, QUARANTINE, REFUSED,
+    CLIENT_IDS, DEVICES, ENTRIES, EVENTS, Identity, META, OPEN_ORDERS, ORDER_CHANGES, OUTBOX, QUARANTINE, REFUSED,
 };
 
 /// One moment of the store. Keep it for one answer only: a long view makes the file grow.
@@ -198,6 +199,39 @@ impl View {
         Ok(devices)
     }
 
+    /// The newest version of an entry; nothing if there is none, or none that can be read.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub fn latest_entry<E: Versioned>(&self, id: [u8; 16]) -> Result<Option<E>, StoreError> {
+        let table = self.transaction.open_table(ENTRIES)?;
+        let entity = E::ENTITY as u8;
+        let last = table.range((entity, id, 0)..=(entity, id, u32::MAX))?.next_back().transpose()?;
+        Ok(last.and_then(|(_, bytes)| readable(bytes.value())))
+    }
+
+    /// The newest version of every entry of a kind, oldest first, from the one after `after` on.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub fn latest_entries<E: Versioned>(&self, after: Option<[u8; 16]>, limit: usize) -> Result<Vec<E>, StoreError> {
+        let table = self.transaction.open_table(ENTRIES)?;
+        let entity = E::ENTITY as u8;
+        let mut entries = Vec::new();
+        let mut next = after.map_or([0; 16], successor);
+        while entries.len() < limit
+            && let Some(row) = table.range((entity, next, 0)..=(entity, [0xff; 16], u32::MAX))?.next().transpose()?
+        {
+            let (_, id, _) = row.0.value();
+            entries.extend(self.latest_entry(id)?);
+            if id == [0xff; 16] {
+                break;
+            }
+            next = successor(id);
+        }
+        Ok(entries)
+    }
+
     /// Numbers about the store.
     ///
     /// # Errors
@@ -343,6 +377,11 @@ pub(super) fn find_order(
         }
     }
     Ok(order.map_or(Found::Missing, |order| Found::Order(Box::new(order))))
+}
+
+/// A record that is passed over, and reported, if it cannot be read.
+fn readable<R: Record>(bytes: &[u8]) -> Option<R> {
+    decode(bytes).inspect_err(|error| log::error!("an entry cannot be read: {error}")).ok()
 }
 
 /// First and last number in the log; (1, 0) if it is empty.

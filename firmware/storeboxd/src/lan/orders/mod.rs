@@ -10,7 +10,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use storebox_core::command::{Actor, Command, OpenOrder, OrderRef, Outcome, Rejection};
+use storebox_core::catalogue::LineWish;
+use storebox_core::command::{Actor, Command, OpenOrder, OrderRef, Rejection};
 use storebox_core::device::DeviceKind;
 use storebox_core::limits::{ORDERS_PER_ANSWER, ORDERS_PER_ANSWER_DEFAULT};
 use storebox_core::order::{Action, Expected, Order, Status};
@@ -27,11 +28,9 @@ use super::cursor::Since;
 use super::openapi::{Conflict, ReadProblems, WriteProblems};
 use super::problem::Problem;
 use super::{Api, query};
-use crate::store::{Answer, Expired, Found};
+use crate::store::{Expired, Found};
 use request::{CloseOrder, NewOrder, OrderPatch, SendToKitchen, VoidOrder};
 
-/// Says that an answer was given before (IETF draft idempotency-key-header).
-const REPLAYED: &str = "idempotent-replayed";
 /// Where to go on.
 const X_CURSOR: &str = "x-cursor";
 /// Whether there is more to fetch at once.
@@ -119,8 +118,12 @@ async fn list(
     for (order, reason) in page.unreadable {
         api.store.note(Command::SetAside { order, reason });
     }
-    let orders: Vec<OrderBody> =
-        page.orders.iter().filter(|order| may_see(&terminal, order)).map(|order| api.render(order)).collect();
+    let orders: Vec<OrderBody> = page
+        .orders
+        .iter()
+        .filter(|order| may_see(&terminal, order))
+        .map(|order| OrderBody::new(order, api.store.id()))
+        .collect();
     let mut headers = HeaderMap::new();
     headers.insert(X_CURSOR, header_value(&page.next.to_string())?);
     headers.insert(X_MORE, HeaderValue::from_static(if page.more { "true" } else { "false" }));
@@ -163,8 +166,8 @@ async fn modify(
     body: Body<OrderPatch>,
 ) -> Result<Response, Problem> {
     let (patch, rest) = body.split();
-    let (modification, expected) = patch.into_parts(api.store.now())?;
-    api.change(terminal, id, expected, Action::Modify(modification), rest).await
+    let (modification, added, expected) = patch.into_parts(api.store.now())?;
+    api.change(terminal, id, expected, Action::Modify(modification), added, rest).await
 }
 
 /// Send what is new to the kitchen
@@ -183,7 +186,7 @@ async fn send_to_kitchen(
     body: Body<SendToKitchen>,
 ) -> Result<Response, Problem> {
     let (send, rest) = body.split();
-    api.change(terminal, id, send.expected(), Action::SendToKitchen, rest).await
+    api.change(terminal, id, send.expected(), Action::SendToKitchen, Vec::new(), rest).await
 }
 
 /// Take payment and close
@@ -203,7 +206,7 @@ async fn close(
 ) -> Result<Response, Problem> {
     let (close, rest) = body.split();
     let (cash, expected) = close.into_parts(api.store.now())?;
-    api.change(terminal, id, expected, Action::Close { cash }, rest).await
+    api.change(terminal, id, expected, Action::Close { cash }, Vec::new(), rest).await
 }
 
 /// Cancel an order
@@ -223,7 +226,7 @@ async fn void(
 ) -> Result<Response, Problem> {
     let (void, rest) = body.split();
     let (reason, expected) = void.into_parts();
-    api.change(terminal, id, expected, Action::Void { reason }, rest).await
+    api.change(terminal, id, expected, Action::Void { reason }, Vec::new(), rest).await
 }
 
 /// What `GET /pos/orders` can be asked.
@@ -266,6 +269,7 @@ impl Api {
         id: String,
         mut expected: Expected,
         action: Action,
+        added: Vec<LineWish>,
         rest: super::body::Rest,
     ) -> Result<Response, Problem> {
         if let Some(version) = rest.if_match {
@@ -274,25 +278,12 @@ impl Api {
             }
             expected.version = Some(version);
         }
-        let command = Command::ChangeOrder { order: order_ref(id)?, expected, action };
+        let command = Command::ChangeOrder { order: order_ref(id)?, expected, action, added };
         self.answer(rest.submit(&self.store, terminal.actor(), command).await?)
     }
 
-    fn answer(&self, answer: Answer) -> Result<Response, Problem> {
-        let mut response = match &answer.result {
-            Ok(Outcome::Opened(order)) => self.order_response(StatusCode::CREATED, order),
-            Ok(Outcome::Left(order)) => self.order_response(StatusCode::OK, order),
-            Ok(Outcome::Done) => StatusCode::NO_CONTENT.into_response(),
-            Err(rejection) => self.refusal(rejection).into_response(),
-        };
-        if answer.replayed {
-            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-        }
-        Ok(response)
-    }
-
-    fn order_response(&self, status: StatusCode, order: &Order) -> Response {
-        let mut response = (status, Json(self.render(order))).into_response();
+    pub(super) fn order_response(&self, status: StatusCode, order: &Order) -> Response {
+        let mut response = (status, Json(OrderBody::new(order, self.store.id()))).into_response();
         if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", order.version)) {
             response.headers_mut().insert(header::ETAG, tag);
         }
@@ -303,20 +294,10 @@ impl Api {
         }
         response
     }
-
-    /// A refusal as terminals see it.
-    pub(super) fn refusal(&self, rejection: &Rejection) -> Problem {
-        Problem::of_rejection(rejection, |order| self.render(order))
-    }
-
-    /// An order as terminals of this store see it.
-    fn render(&self, order: &Order) -> OrderBody {
-        OrderBody::new(order, self.store.id())
-    }
 }
 
 fn may_see(terminal: &Terminal, order: &Order) -> bool {
-    let Actor { device, kind } = terminal.actor();
+    let Actor { device, kind, .. } = terminal.actor();
     kind != DeviceKind::Kiosk || order.opened_by == device
 }
 

@@ -1,10 +1,11 @@
 //! What terminals send about orders.
 
 use serde::{Deserialize, Deserializer};
+use storebox_core::catalogue::{LineWish, ModifierWish};
 use storebox_core::id::{LineId, OrderId, TenderId};
 use storebox_core::money::Money;
 use storebox_core::order::{
-    CashOffered, Expected, Header, HeaderPatch, Line, LineChange, Modification, Modifier, OrderType, TenderKind,
+    CashOffered, Expected, Header, HeaderPatch, LineChange, Modification, OrderType, TenderKind,
 };
 use storebox_core::quantity::Quantity;
 use storebox_core::text::{Name, Note};
@@ -77,11 +78,11 @@ pub struct NewModifier {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     modifier_id: Option<Name>,
     /// Its name as printed.
-    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
-    name: Name,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
+    name: Option<Name>,
     /// What it adds to the price of one, in minor units. Below zero only as far as the item's price goes.
-    #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000_i64)]
-    price: Money,
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_000_i64)]
+    price: Option<Money>,
 }
 
 /// How the guest takes an order.
@@ -229,7 +230,7 @@ pub struct VoidOrder {
 
 impl NewOrder {
     /// Header and lines, with ids made at `now`.
-    pub fn into_parts(self, now: Timestamp) -> Result<(Header, Vec<Line>), Problem> {
+    pub fn into_parts(self, now: Timestamp) -> Result<(Header, Vec<LineWish>), Problem> {
         let header = Header {
             table_id: self.table_id,
             order_type: self.order_type,
@@ -241,8 +242,9 @@ impl NewOrder {
 }
 
 impl OrderPatch {
-    /// What changes and what the terminal expects.
-    pub fn into_parts(self, now: Timestamp) -> Result<(Modification, Expected), Problem> {
+    /// What changes, the lines to add, and what the terminal expects.
+    pub fn into_parts(self, now: Timestamp) -> Result<(Modification, Vec<LineWish>, Expected), Problem> {
+        let added = lines("addItems", self.add_items, now)?;
         let modification = Modification {
             header: HeaderPatch {
                 table_id: self.table_id,
@@ -250,7 +252,7 @@ impl OrderPatch {
                 customer_id: self.customer_id,
                 notes: self.notes,
             },
-            added: lines("addItems", self.add_items, now)?,
+            added: Vec::new(),
             changed: self
                 .change_items
                 .into_iter()
@@ -262,7 +264,7 @@ impl OrderPatch {
                 .collect(),
             removed: self.remove_items,
         };
-        Ok((modification, Expected { version: self.version, updated_at: self.updated_at }))
+        Ok((modification, added, Expected { version: self.version, updated_at: self.updated_at }))
     }
 }
 
@@ -278,7 +280,9 @@ impl CloseOrder {
     pub fn into_parts(self, now: Timestamp) -> Result<(Vec<CashOffered>, Expected), Problem> {
         let mut cash = Vec::with_capacity(self.tenders.len());
         for (index, tender) in self.tenders.into_iter().enumerate() {
-            let TenderKind::Cash = tender.kind;
+            if tender.kind != TenderKind::Cash {
+                return Err(Problem::invalid(format!("tenders[{index}].type"), "only cash so far"));
+            }
             if tender.amount <= Money::ZERO {
                 return Err(Problem::invalid(format!("tenders[{index}].amount"), "must be more than nothing"));
             }
@@ -306,19 +310,15 @@ pub fn order_id(given: Option<Name>, now: Timestamp) -> (OrderId, Option<Name>) 
     }
 }
 
-fn lines(field: &str, items: Vec<NewItem>, now: Timestamp) -> Result<Vec<Line>, Problem> {
-    items.into_iter().enumerate().map(|(index, item)| line(&format!("{field}[{index}]"), item, now)).collect()
+fn lines(field: &str, items: Vec<NewItem>, now: Timestamp) -> Result<Vec<LineWish>, Problem> {
+    items.into_iter().enumerate().map(|(index, item)| line(format!("{field}[{index}]"), item, now)).collect()
 }
 
-fn line(field: &str, item: NewItem, now: Timestamp) -> Result<Line, Problem> {
-    let (Some(name), Some(unit_price)) = (item.name, item.unit_price) else {
-        let unknown = format!("there is no item {} in the catalogue: give its name and unitPrice", item.item_id);
-        return Err(Problem::invalid(field, unknown));
-    };
+fn line(field: String, item: NewItem, now: Timestamp) -> Result<LineWish, Problem> {
     if !item.quantity.is_positive() {
         return Err(Problem::invalid(format!("{field}.quantity"), "must be more than nothing"));
     }
-    if unit_price.is_negative() {
+    if item.unit_price.is_some_and(Money::is_negative) {
         return Err(Problem::invalid(format!("{field}.unitPrice"), "must not be below zero"));
     }
     if item.modifiers.len() > storebox_core::limits::MODIFIERS_PER_LINE {
@@ -328,17 +328,17 @@ fn line(field: &str, item: NewItem, now: Timestamp) -> Result<Line, Problem> {
     let modifiers = item
         .modifiers
         .into_iter()
-        .map(|new| Modifier { id: new.modifier_id, name: new.name, price: new.price })
+        .map(|new| ModifierWish { id: new.modifier_id, name: new.name, price: new.price })
         .collect();
-    Ok(Line {
+    Ok(LineWish {
         id: LineId::new(now, entropy::for_id()),
+        field,
         item_id: item.item_id,
-        name,
+        name: item.name,
         quantity: item.quantity,
-        unit_price,
+        unit_price: item.unit_price,
         modifiers,
         notes: item.notes,
-        open_item: true,
     })
 }
 

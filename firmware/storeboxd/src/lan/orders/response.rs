@@ -3,7 +3,7 @@
 use serde::Serialize;
 use storebox_core::id::{DeviceId, LineId, OrderId, StoreId, TenderId};
 use storebox_core::money::Money;
-use storebox_core::order::{Modifier, Order, OrderLine, OrderType, PaymentStatus, Status, Tender, TenderKind};
+use storebox_core::order::{Modifier, Order, OrderLine, OrderType, PaymentStatus, Pricing, Status, Tender, TenderKind};
 use storebox_core::outbox::SyncStatus;
 use storebox_core::quantity::Quantity;
 use storebox_core::text::{Name, Note};
@@ -266,7 +266,7 @@ impl ItemBody {
             modifiers: line.modifiers.iter().map(ModifierBody::new).collect(),
             notes: line.notes.clone(),
             line_total: line.total().unwrap_or_default(),
-            open_item: line.open_item,
+            open_item: line.pricing == Pricing::OpenItem,
             sent,
         }
     }

@@ -1,0 +1,12 @@
+//! `/kds/…`: what the kitchen sees and does (L5).
+
+use std::sync::Arc;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use super::Api;
+
+/// The routes of this subject.
+pub fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+}

@@ -1,0 +1,12 @@
+//! `/api/v1/menu/…`: the catalogue (L4).
+
+use std::sync::Arc;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use super::Api;
+
+/// The routes of this subject.
+pub fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+}

@@ -1,0 +1,12 @@
+//! `/api/shifts/…`: time at work (L8).
+
+use std::sync::Arc;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use super::Api;
+
+/// The routes of this subject.
+pub fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+}
