@@ -14,6 +14,7 @@ use super::body::Rest;
 use super::orders::OrderBody;
 use super::people::EmployeeBody;
 use super::problem::{Problem, Show};
+use super::shifts::ShiftBody;
 use crate::store::Answer;
 
 /// Says that an answer was given before (IETF draft idempotency-key-header).
@@ -26,13 +27,11 @@ impl Show for Api {
 
     fn entry(&self, entry: &Entry) -> Value {
         match entry {
+            Entry::Shift(shift) => json(&ShiftBody::new(shift, self.store.id())),
             Entry::Employee(employee) => json(&EmployeeBody::new(employee, self.store.id())),
-            Entry::Ticket(_)
-            | Entry::CardPayment(_)
-            | Entry::Movement(_)
-            | Entry::Shift(_)
-            | Entry::Customer(_)
-            | Entry::DayClose(_) => Value::Null,
+            Entry::Ticket(_) | Entry::CardPayment(_) | Entry::Movement(_) | Entry::Customer(_) | Entry::DayClose(_) => {
+                Value::Null
+            }
         }
     }
 }

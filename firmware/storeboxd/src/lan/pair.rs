@@ -10,6 +10,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use storebox_core::audit::Note;
 use storebox_core::command::{Command, Request};
 use storebox_core::device::{Device, DeviceKind};
 use storebox_core::id::{DeviceId, StoreId};
@@ -230,6 +231,8 @@ async fn pair(
             if problem.status() == StatusCode::UNAUTHORIZED {
                 api.attempts.failed(from.ip(), now);
                 log::warn!(address:% = from.ip(), terminal:% = request.name; "a terminal tried to pair with a wrong secret");
+                let about = Name::cut(&format!("{} ({})", from.ip(), request.name));
+                api.store.note(Command::Audit(Note { what: "device.pairing_refused", about, device: None }));
             }
             return Err(problem);
         }

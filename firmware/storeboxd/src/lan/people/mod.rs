@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use utoipa_axum::router::OpenApiRouter;
 
-pub use employees::EmployeeBody;
+pub use employees::{EmployeeBody, RoleWord};
 pub use owner::{FirstOwner, OwnerError};
 pub use pins::Pins;
 pub use sessions::{Session, SessionKey, Sessions};

@@ -159,6 +159,7 @@ impl<'t> Ledger<'t> {
             (Command::ApplySettings(settings), _) => self.apply_settings(settings, at),
             (Command::NoteConnectivity(connectivity), _) => self.note_connectivity(*connectivity, at),
             (Command::SetAside { order, reason }, _) => self.set_aside(*order, reason, at),
+            (Command::Audit(note), actor) => self.note(note, actor.as_ref(), at),
         }
     }
 
