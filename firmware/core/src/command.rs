@@ -141,6 +141,8 @@ pub enum Outcome {
     Made(Box<Entry>),
     /// An entry is now this.
     Changed(Box<Entry>),
+    /// The catalogue is now this.
+    Loaded(catalogue::Loaded),
 }
 
 /// Why a command was refused. Nothing was changed.
@@ -231,6 +233,8 @@ pub enum Rejection {
         /// The entry that request was about.
         existing: Box<Entry>,
     },
+    /// The key was used for another request, which was about the catalogue.
+    CatalogueKeyMismatch,
 }
 
 impl Rejection {
@@ -260,7 +264,8 @@ impl Rejection {
             | Self::CloudRequired { .. }
             | Self::EntryState { .. }
             | Self::EntryExists { .. }
-            | Self::EntryKeyMismatch { .. } => None,
+            | Self::EntryKeyMismatch { .. }
+            | Self::CatalogueKeyMismatch => None,
         }
     }
 

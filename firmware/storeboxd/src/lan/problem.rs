@@ -264,6 +264,11 @@ impl Problem {
                 "the idempotency key was used for a request with another body; every request needs a key of its own",
             )
             .with_existing(show.entry(existing)),
+            Rejection::CatalogueKeyMismatch => Self::conflict(
+                "idempotency-mismatch",
+                "IDEMPOTENCY_MISMATCH",
+                "the idempotency key was used for a request with another body; every request needs a key of its own",
+            ),
         }
     }
 }

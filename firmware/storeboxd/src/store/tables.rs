@@ -28,6 +28,8 @@ pub(super) const DEVICES: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition
 pub(super) const ENTRIES: TableDefinition<'_, (u8, [u8; 16], u32), &[u8]> = TableDefinition::new("entries");
 /// Order → `Quarantined`.
 pub(super) const QUARANTINE: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("quarantine");
+/// (kind, id) → `catalogue::Kept`, deletions among them.
+pub(super) const CATALOGUE: TableDefinition<'_, (u8, &str), &[u8]> = TableDefinition::new("catalogue");
 /// Single records by name: see the `META_` constants.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
@@ -36,6 +38,7 @@ pub(super) const META_IDENTITY: &str = "identity";
 pub(super) const META_COUNTERS: &str = "counters";
 pub(super) const META_SETTINGS: &str = "settings";
 pub(super) const META_CONNECTIVITY: &str = "connectivity";
+pub(super) const META_CATALOGUE: &str = "catalogue";
 
 /// The layout this program writes. A store with a higher number is not opened.
 pub const SCHEMA: u32 = 1;
@@ -116,6 +119,7 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError>
     transaction.open_table(QUARANTINE)?;
     transaction.open_table(ENTRIES)?;
     transaction.open_table(META)?;
+    transaction.open_table(CATALOGUE)?;
     Ok(())
 }
 
