@@ -59,8 +59,13 @@ pub struct Revised {
 pub enum Since {
     /// They know nothing.
     Nothing,
-    /// They know everything up to this number.
-    Revision(u64),
+    /// They know everything up to these numbers, of which 0 stands for nothing.
+    Revision {
+        /// Of the last object they have.
+        known: u64,
+        /// Of the last deletion they need not learn of: who fetches everything in pieces needs none that came before.
+        deletions: u64,
+    },
     /// They know what happened before this moment.
     Time(Timestamp),
 }
@@ -121,21 +126,24 @@ impl Catalogue {
 
     /// Objects that changed since, in the order they did; `None` if deletions are forgotten that whoever asks would have
     /// to learn of, or if the number is none of this catalogue. Who knows nothing learns of no deletions.
-    pub fn changed_since(&self, since: Since) -> Option<Vec<&Kept>> {
+    pub fn changed_since(&self, since: Since) -> Option<Vec<Arc<Kept>>> {
         let is_lost = match since {
-            Since::Nothing => false,
-            Since::Revision(known) => known > self.marks.revision || (known > 0 && known < self.marks.forgotten),
+            Since::Nothing | Since::Revision { known: 0, .. } => false,
+            Since::Revision { known, deletions } => {
+                known.max(deletions) > self.marks.revision || deletions < self.marks.forgotten
+            }
             Since::Time(time) => self.marks.forgotten > 0 && time <= self.marks.forgotten_at,
         };
         if is_lost {
             return None;
         }
-        let is_news = |kept: &&Kept| match since {
-            Since::Nothing => !kept.object.is_deleted(),
-            Since::Revision(known) => kept.revision > known && (known > 0 || !kept.object.is_deleted()),
+        let is_news = |kept: &&Shared| match since {
+            Since::Nothing | Since::Revision { known: 0, .. } => !kept.object.is_deleted(),
+            Since::Revision { deletions, .. } if kept.object.is_deleted() => kept.revision > deletions,
+            Since::Revision { known, .. } => kept.revision > known,
             Since::Time(time) => kept.at >= time,
         };
-        let mut changed: Vec<&Kept> = self.kept().map(AsRef::as_ref).filter(is_news).collect();
+        let mut changed: Vec<Shared> = self.kept().filter(is_news).cloned().collect();
         changed.sort_unstable_by_key(|kept| kept.revision);
         Some(changed)
     }

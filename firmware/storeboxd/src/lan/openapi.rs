@@ -29,6 +29,7 @@ use super::{Api, SUBJECTS};
         (name = "orders", description = "Orders and tabs"),
         (name = "events", description = "What changed, as it changes"),
         (name = "box", description = "The box itself"),
+        (name = "menu", description = "What is sold"),
     )
 )]
 struct Head;

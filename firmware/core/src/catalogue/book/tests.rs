@@ -38,6 +38,11 @@ fn with(count: i64) -> Catalogue {
     after(&Catalogue::default(), &Command::Replace(items(many))).catalogue
 }
 
+/// Somebody who has everything up to a number.
+fn known(known: u64) -> Since {
+    Since::Revision { known, deletions: known }
+}
+
 fn refused(catalogue: &Catalogue, command: &Command) -> String {
     match catalogue.change(command, Timestamp::EPOCH) {
         Err(Rejection::Invalid { field, message }) => format!("{field}: {message}"),
@@ -57,7 +62,7 @@ fn l4_only_what_changed_gets_a_new_number() {
 
     let changed = after(&catalogue, &Command::Merge(items(vec![item("i1", 99), item("new", 1)])));
     assert_eq!(changed.loaded, Loaded { revision: 5, created: 1, updated: 1, deleted: 0, unchanged: 0 });
-    let news = changed.catalogue.changed_since(Since::Revision(3)).unwrap();
+    let news = changed.catalogue.changed_since(known(3)).unwrap();
     let ids: Vec<&str> = news.iter().map(|kept| kept.object.id().as_str()).collect();
     assert_eq!(ids, ["i1", "new"]);
 }
@@ -69,11 +74,11 @@ fn l4_what_is_not_in_a_new_catalogue_is_deleted() {
     assert_eq!((replaced.loaded.deleted, replaced.loaded.unchanged), (1, 1));
     let catalogue = replaced.catalogue;
     assert!(catalogue.item(&name("i1")).is_none());
-    let news = catalogue.changed_since(Since::Revision(2)).unwrap();
+    let news = catalogue.changed_since(known(2)).unwrap();
     assert!(matches!(news.as_slice(), [kept] if kept.object.is_deleted()));
     // Who has nothing has nothing to delete.
     assert_eq!(catalogue.changed_since(Since::Nothing).unwrap().len(), 1);
-    assert_eq!(catalogue.changed_since(Since::Revision(4)), None, "a number this catalogue never had");
+    assert_eq!(catalogue.changed_since(known(4)), None, "a number this catalogue never had");
 }
 
 /// L4: the catalogue as it is read from disk is the one that was written.
@@ -111,8 +116,12 @@ fn l4_old_deletions_are_forgotten() {
     assert_eq!(gone.forgotten.len(), 1);
     let first_deletion = u64::try_from(many).unwrap() + 1;
     assert_eq!(gone.catalogue.marks().forgotten, first_deletion);
-    assert_eq!(gone.catalogue.changed_since(Since::Revision(1)), None);
-    assert!(gone.catalogue.changed_since(Since::Revision(first_deletion)).is_some());
+    assert_eq!(gone.catalogue.changed_since(known(1)), None);
+    assert!(gone.catalogue.changed_since(known(first_deletion)).is_some());
+    // In the middle of fetching everything, only what is deleted meanwhile has to be known.
+    let revision = gone.catalogue.revision();
+    let paging = gone.catalogue.changed_since(Since::Revision { known: 1, deletions: revision }).unwrap();
+    assert!(paging.is_empty());
 }
 
 #[test]
