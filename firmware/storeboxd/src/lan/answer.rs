@@ -13,6 +13,7 @@ use super::auth::Terminal;
 use super::body::Rest;
 use super::menu::LoadedBody;
 use super::orders::OrderBody;
+use super::people::EmployeeBody;
 use super::problem::{Problem, Show};
 use crate::store::Answer;
 
@@ -26,11 +27,11 @@ impl Show for Api {
 
     fn entry(&self, entry: &Entry) -> Value {
         match entry {
+            Entry::Employee(employee) => json(&EmployeeBody::new(employee, self.store.id())),
             Entry::Ticket(_)
             | Entry::CardPayment(_)
             | Entry::Movement(_)
             | Entry::Shift(_)
-            | Entry::Employee(_)
             | Entry::Customer(_)
             | Entry::DayClose(_) => Value::Null,
         }
