@@ -18,6 +18,7 @@ pub struct BoxConfig {
     pub(crate) disk_bytes: Option<u64>,
     pub(crate) handed_over: Option<Arc<OwnedFd>>,
     pub(crate) own_network: bool,
+    pub(crate) arguments: Vec<String>,
 }
 
 impl BoxConfig {
@@ -36,6 +37,7 @@ impl BoxConfig {
             disk_bytes: None,
             handed_over: None,
             own_network: false,
+            arguments: Vec::new(),
         };
         config
             .store("name", "\"Test store\"")
@@ -85,6 +87,13 @@ impl BoxConfig {
     #[must_use]
     pub fn in_state_dir(mut self, path: &Path) -> Self {
         path.clone_into(&mut self.state_dir);
+        self
+    }
+
+    /// One more argument of the process.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
         self
     }
 

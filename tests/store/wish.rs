@@ -75,6 +75,7 @@ pub(crate) fn line(order: u32, line: u32, notes: usize) -> LineWish {
         unit_price: Some(Money::from_minor(650)),
         modifiers: Vec::new(),
         notes: (notes > 0).then(|| Note::new("n".repeat(notes)).unwrap()),
+        listed_only: false,
     }
 }
 

@@ -143,6 +143,8 @@ pub enum Outcome {
     Made(Box<Entry>),
     /// An entry is now this.
     Changed(Box<Entry>),
+    /// The catalogue is now this.
+    Loaded(catalogue::Loaded),
 }
 
 /// Why a command was refused. Nothing was changed.
@@ -233,6 +235,8 @@ pub enum Rejection {
         /// The entry that request was about.
         existing: Box<Entry>,
     },
+    /// The key was used for another request, which was about the catalogue.
+    CatalogueKeyMismatch,
 }
 
 impl Rejection {
@@ -262,7 +266,8 @@ impl Rejection {
             | Self::CloudRequired { .. }
             | Self::EntryState { .. }
             | Self::EntryExists { .. }
-            | Self::EntryKeyMismatch { .. } => None,
+            | Self::EntryKeyMismatch { .. }
+            | Self::CatalogueKeyMismatch => None,
         }
     }
 

@@ -46,6 +46,15 @@ impl Calendar {
         u8::try_from(self.local(at).hour()).unwrap_or(0)
     }
 
+    /// The weekday of the calendar, 0 for Monday to 6 for Sunday, and the minute since midnight, both by the clock on
+    /// the wall.
+    pub fn weekday_and_minute(&self, at: Timestamp) -> (u8, u16) {
+        let local = self.local(at);
+        let weekday = u8::try_from(local.weekday().to_monday_zero_offset()).unwrap_or(0);
+        let minute = i32::from(local.hour()) * 60 + i32::from(local.minute());
+        (weekday, u16::try_from(minute).unwrap_or(0))
+    }
+
     fn local(&self, at: Timestamp) -> jiff::Zoned {
         let moment = i64::try_from(at.as_millis()).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
         moment.unwrap_or_default().to_zoned(self.zone.clone())
@@ -107,6 +116,13 @@ mod tests {
         let morning: Timestamp = "2026-01-31T04:00:00Z".parse().unwrap();
         assert_eq!(calendar("UTC", 4).day(night).to_string(), "2026-01-30");
         assert_eq!(calendar("UTC", 4).day(morning).to_string(), "2026-01-31");
+    }
+
+    #[test]
+    fn weekdays_and_minutes_are_those_of_the_wall() {
+        let saturday: Timestamp = "2026-01-31T23:30:00Z".parse().unwrap();
+        assert_eq!(calendar("UTC", 4).weekday_and_minute(saturday), (5, 1_410));
+        assert_eq!(calendar("Asia/Tokyo", 4).weekday_and_minute(saturday), (6, 510));
     }
 
     #[test]

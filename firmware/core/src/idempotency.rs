@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Loaded;
 use crate::entry::EntryRef;
 use crate::id::{ConflictId, DeviceId, OrderId};
 use crate::record::{Record, RecordError, v1};
@@ -67,4 +68,6 @@ pub enum RememberedResult {
     Refused(ConflictId),
     /// It left an entry at this version.
     Entry(EntryRef),
+    /// It changed the catalogue.
+    Loaded(Loaded),
 }

@@ -117,6 +117,47 @@ pub const NOTICE_BYTES: u64 = 4 * 1024 * 1024;
 /// Unreadable rows set aside; beyond this they are only counted.
 pub const QUARANTINED_ROWS: u64 = 1_000;
 
+// The catalogue.
+
+/// Body of a request that loads a catalogue: [`CATALOGUE_ITEMS`] with everything about them take about 8 MB of JSON.
+pub const CATALOGUE_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// Items of a catalogue, which is held in memory: a supermarket's shelf; 10 MB at most.
+pub const CATALOGUE_ITEMS: usize = 20_000;
+/// Categories: more than anybody can find their way in.
+pub const CATALOGUE_CATEGORIES: usize = 2_000;
+/// Groups of modifiers: a large kitchen has about 200.
+pub const CATALOGUE_MODIFIER_GROUPS: usize = 2_000;
+/// Promotions. Every line that is sold looks at all of them.
+pub const CATALOGUE_PROMOTIONS: usize = 500;
+/// Tax rules: a country has about five.
+pub const CATALOGUE_TAX_RULES: usize = 100;
+/// Stations of the kitchen: a hotel has about twenty.
+pub const CATALOGUE_STATIONS: usize = 100;
+/// Deletions that terminals can still learn of; whoever was away for longer fetches everything.
+pub const CATALOGUE_TOMBSTONES: usize = 20_000;
+/// Barcodes of one item: its pieces, its boxes, and those of former packagings.
+pub const BARCODES_PER_ITEM: usize = 20;
+/// Prices of one item that hold for a while: a year of weekly offers.
+pub const PRICES_PER_ITEM: usize = 60;
+/// Groups of modifiers of one item.
+pub const MODIFIER_GROUPS_PER_ITEM: usize = 20;
+/// Modifiers of one group: a bar's list of spirits.
+pub const MODIFIERS_PER_GROUP: usize = 200;
+/// Items or categories one promotion names; beyond it, it is meant for a category.
+pub const TARGETS_PER_PROMOTION: usize = 1_000;
+/// Windows of the day of one promotion.
+pub const HOURS_PER_PROMOTION: usize = 10;
+/// A station's patience, in seconds: whatever takes longer than a day is no ticket of a kitchen.
+pub const STATION_PATIENCE_S: u32 = 86_400;
+/// Objects of the catalogue in one answer, when the terminal asks for pieces.
+pub const MENU_PER_ANSWER: usize = 5_000;
+/// Bytes of one piece of a catalogue on its way out.
+pub const MENU_PIECE_BYTES: usize = 64 * 1024;
+/// Items found by one search.
+pub const ITEMS_PER_ANSWER: usize = 500;
+/// Items found by one search when the terminal does not say.
+pub const ITEMS_PER_ANSWER_DEFAULT: usize = 100;
+
 // Supervision.
 
 /// What the service manager allows between two signs of life.

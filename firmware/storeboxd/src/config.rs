@@ -52,6 +52,20 @@ pub struct StoreConfig {
     /// Tax on everything sold.
     #[serde(default)]
     tax: TaxConfig,
+    /// What is done about a price that differs from the catalogue's.
+    #[serde(default)]
+    pub price_override: PriceOverride,
+}
+
+/// What is done when a terminal asks for another price than the catalogue's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PriceOverride {
+    /// It is sold at that price, and marked for accounting.
+    #[default]
+    Mark,
+    /// It is refused, unless a manager has signed in.
+    Refuse,
 }
 
 /// `tax = { percent = 8.875, included = false }`
@@ -123,6 +137,7 @@ impl Config {
                 day_starts_at_h: 0,
                 register: default_register(),
                 tax: TaxConfig::default(),
+                price_override: PriceOverride::default(),
             },
             lan: LanConfig::default(),
             cloud: CloudConfig::default(),

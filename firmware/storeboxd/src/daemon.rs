@@ -11,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use storebox_core::catalogue::{self, sample::SampleShop};
 use storebox_core::command::{Command, Rejection, Request};
 use storebox_core::limits::STREAMS;
 use tokio::net::TcpListener;
@@ -124,6 +125,7 @@ impl Daemon {
             connections: Connections::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),
             stopping,
+            price_override: config.store.price_override,
         });
         let router = lan::router(Arc::clone(&api));
         let server = Server { listener, tls, router, api, check_in: CheckIn::new(Arc::clone(&clock)) };
@@ -146,6 +148,18 @@ impl Daemon {
             interrupt,
             _lock: lock,
         })
+    }
+
+    /// Gives a store that never had a catalogue a sample one; another keeps what it has.
+    ///
+    /// # Errors
+    /// [`DaemonError::Submit`] if the store does not take it.
+    pub async fn seed(&self, shop: SampleShop) -> Result<(), DaemonError> {
+        if self.store.catalogue().revision() > 0 {
+            log::info!("the store has a catalogue; the sample shop is left out");
+            return Ok(());
+        }
+        tell(&self.store, Command::Catalogue(catalogue::Command::Replace(Box::new(shop.bundle())))).await
     }
 
     /// What to tell a person at a desk.

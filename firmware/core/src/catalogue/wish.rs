@@ -16,7 +16,7 @@ pub struct LineWish {
     pub field: String,
     /// The item, as the terminal names it: an id of the catalogue, or anything.
     pub item_id: Name,
-    /// Its name as printed; the catalogue's if it is not given.
+    /// Its name as printed, if it is not in the catalogue.
     pub name: Option<Name>,
     /// How much of it.
     pub quantity: Quantity,
@@ -26,6 +26,8 @@ pub struct LineWish {
     pub modifiers: Vec<ModifierWish>,
     /// For the kitchen.
     pub notes: Option<Note>,
+    /// Whoever asks may not sell at another price than the catalogue's.
+    pub listed_only: bool,
 }
 
 /// An addition or omission as a terminal wants it.
@@ -33,9 +35,9 @@ pub struct LineWish {
 pub struct ModifierWish {
     /// The modifier, as the terminal names it.
     pub id: Option<Name>,
-    /// Its name as printed; the catalogue's if it is not given.
+    /// Its name as printed, if it is not one of the item's.
     pub name: Option<Name>,
-    /// What it adds to the price of one; the catalogue's if it is not given.
+    /// What it adds to the price of one, if it is not one of the item's.
     pub price: Option<Money>,
 }
 
@@ -49,13 +51,8 @@ impl LineWish {
             let unknown = format!("there is no item {} in the catalogue: give its name and unitPrice", self.item_id);
             return Err(Rejection::invalid(self.field.clone(), unknown));
         };
-        let modifiers = self.modifiers.iter().enumerate().map(|(index, modifier)| {
-            let (Some(name), Some(price)) = (&modifier.name, modifier.price) else {
-                let field = format!("{}.modifiers[{index}]", self.field);
-                return Err(Rejection::invalid(field, "there is no such modifier: give its name and price".to_owned()));
-            };
-            Ok(Modifier { id: modifier.id.clone(), name: name.clone(), price })
-        });
+        let modifiers =
+            self.modifiers.iter().enumerate().map(|(index, modifier)| modifier.own_word(&self.field, index));
         Ok(Line {
             id: self.id,
             item_id: self.item_id.clone(),
@@ -71,5 +68,16 @@ impl LineWish {
             station: None,
             stocked: false,
         })
+    }
+}
+
+impl ModifierWish {
+    /// A modifier that is not in the catalogue: name and price are the terminal's word. `line` is where its line stands.
+    pub(super) fn own_word(&self, line: &str, index: usize) -> Result<Modifier, Rejection> {
+        let (Some(name), Some(price)) = (&self.name, self.price) else {
+            let field = format!("{line}.modifiers[{index}]");
+            return Err(Rejection::invalid(field, "there is no such modifier: give its name and price".to_owned()));
+        };
+        Ok(Modifier { id: self.id.clone(), name: name.clone(), price })
     }
 }

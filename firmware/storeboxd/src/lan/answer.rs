@@ -11,6 +11,7 @@ use storebox_core::order::Order;
 use super::Api;
 use super::auth::Terminal;
 use super::body::Rest;
+use super::menu::LoadedBody;
 use super::orders::OrderBody;
 use super::people::EmployeeBody;
 use super::problem::{Problem, Show};
@@ -54,6 +55,7 @@ impl Api {
             Ok(Outcome::Left(order)) => self.order_response(StatusCode::OK, order),
             Ok(Outcome::Made(entry)) => self.entry_response(StatusCode::CREATED, entry),
             Ok(Outcome::Changed(entry)) => self.entry_response(StatusCode::OK, entry),
+            Ok(Outcome::Loaded(loaded)) => Json(LoadedBody::new(*loaded, &self.store)).into_response(),
             Ok(Outcome::Done) => StatusCode::NO_CONTENT.into_response(),
             Err(rejection) => self.refusal(rejection).into_response(),
         };

@@ -7,10 +7,12 @@ use axum::extract::{FromRequest, Request as HttpRequest};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use http_body_util::BodyExt;
 use ring::digest;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 use storebox_core::command::{Actor, Command, Received, Request};
-use storebox_core::idempotency::RequestKey;
+use storebox_core::idempotency::{Fingerprint, RequestKey};
 use storebox_core::limits::{BODY_BYTES, BODY_DISCARD_BYTES, BODY_S, IDEMPOTENCY_KEY_CHARS, REFUSED_BODY_BYTES};
 
 use super::Api;
@@ -25,8 +27,8 @@ const KEY_MEMBER: &str = "_idempotencyKey";
 /// Members that nothing is kept of, not even their hash: a PIN could be guessed from it.
 const SECRET_MEMBERS: [&str; 3] = ["pin", "oldPin", "newPin"];
 
-/// A JSON body read into `T`, and the rest of what the request says.
-pub struct Body<T> {
+/// A JSON body of at most `MAX` bytes read into `T`, and the rest of what the request says.
+pub struct Body<T, const MAX: usize = BODY_BYTES> {
     /// What the body says.
     pub value: T,
     rest: Rest,
@@ -42,7 +44,7 @@ pub struct Rest {
     under_way: UnderWay,
 }
 
-impl<T> Body<T> {
+impl<T, const MAX: usize> Body<T, MAX> {
     /// Takes the body apart from the rest.
     pub fn split(self) -> (T, Rest) {
         (self.value, self.rest)
@@ -80,7 +82,7 @@ impl Rest {
     }
 }
 
-impl<T: DeserializeOwned> FromRequest<Arc<Api>> for Body<T> {
+impl<T: DeserializeOwned, const MAX: usize> FromRequest<Arc<Api>> for Body<T, MAX> {
     type Rejection = Problem;
 
     async fn from_request(request: HttpRequest, api: &Arc<Api>) -> Result<Self, Problem> {
@@ -89,30 +91,72 @@ impl<T: DeserializeOwned> FromRequest<Arc<Api>> for Body<T> {
         let (parts, body) = request.into_parts();
         let if_match = if_match(&parts.headers)?;
         let header_key = header_key(&parts.headers)?;
-        let bytes = read(&parts.headers, body).await?;
-        let mut members = object(&parts.headers, &bytes)?;
-        let key = the_one_key(header_key, body_key(&mut members)?)?;
-        let secrets: Vec<(&str, Value)> =
-            SECRET_MEMBERS.iter().filter_map(|member| Some((*member, members.remove(*member)?))).collect();
-        // Members of a `serde_json` map are sorted, so equal requests give equal text.
-        let mut canonical = Value::Object(members);
-        let text = canonical.to_string();
-        if let Value::Object(members) = &mut canonical {
-            members.extend(secrets.into_iter().map(|(member, secret)| (member.to_owned(), secret)));
-        }
-        let key = key.map(|key| RequestKey { key, scope: scope(&route), fingerprint: sha256(text.as_bytes()) });
-        let value = deserialize(canonical)?;
+        let bytes = read(&parts.headers, body, MAX).await?;
+        let Parsed { value, body_key, fingerprint, text } = if bytes.len() > BODY_BYTES {
+            parse_large(&parts.headers, &bytes)?
+        } else {
+            parse(&parts.headers, &bytes)?
+        };
+        let key = the_one_key(header_key, body_key)?;
+        let key = key.map(|key| RequestKey { key, scope: scope(&route), fingerprint });
         let received = Received { route, body: cut(text) };
         Ok(Self { value, rest: Rest { key, received, if_match, under_way } })
     }
 }
 
-async fn read(headers: &HeaderMap, body: axum::body::Body) -> Result<Vec<u8>, Problem> {
+/// What a body says.
+struct Parsed<T> {
+    value: T,
+    body_key: Option<String>,
+    fingerprint: Fingerprint,
+    text: String,
+}
+
+fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<Parsed<T>, Problem> {
+    let mut members = object(headers, bytes)?;
+    let body_key = body_key(&mut members)?;
+    let secrets: Vec<(&str, Value)> =
+        SECRET_MEMBERS.iter().filter_map(|member| Some((*member, members.remove(*member)?))).collect();
+    // Members of a `serde_json` map are sorted, so equal requests give equal text.
+    let mut canonical = Value::Object(members);
+    let text = canonical.to_string();
+    let fingerprint = sha256(text.as_bytes());
+    if let Value::Object(members) = &mut canonical {
+        members.extend(secrets.into_iter().map(|(member, secret)| (member.to_owned(), secret)));
+    }
+    Ok(Parsed { value: deserialize(canonical)?, body_key, fingerprint, text })
+}
+
+/// A body that is too large to be held as a tree: it is read into its type at once, and fingerprinted as it came.
+fn parse_large<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<Parsed<T>, Problem> {
+    #[derive(Deserialize)]
+    struct KeyMember {
+        #[serde(rename = "_idempotencyKey", default)]
+        key: Option<String>,
+    }
+
+    must_be_json(headers)?;
+    let failed = |field: String, error: &serde_json::Error| match error.classify() {
+        Category::Data => Problem::invalid(field, error.to_string()),
+        Category::Io | Category::Syntax | Category::Eof => {
+            Problem::bad_request(format!("the body is not JSON: {error}"))
+        }
+    };
+    let member: KeyMember = serde_json::from_slice(bytes).map_err(|error| failed(KEY_MEMBER.to_owned(), &error))?;
+    let body_key = member.key.map(|key| checked_key(KEY_MEMBER, key)).transpose()?;
+    let value = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes))
+        .map_err(|error| failed(error.path().to_string(), error.inner()))?;
+    let kept = bytes.get(..REFUSED_BODY_BYTES).unwrap_or(bytes);
+    let text = String::from_utf8_lossy(kept).into_owned();
+    Ok(Parsed { value, body_key, fingerprint: sha256(bytes), text })
+}
+
+async fn read(headers: &HeaderMap, body: axum::body::Body, max: usize) -> Result<Vec<u8>, Problem> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    match tokio::time::timeout(Duration::from_secs(BODY_S), collect(body, declared.unwrap_or(0))).await {
+    match tokio::time::timeout(Duration::from_secs(BODY_S), collect(body, declared.unwrap_or(0), max)).await {
         Ok(Ok(Some(bytes))) => Ok(bytes),
         Ok(Ok(None)) => {
-            let detail = format!("a body is at most {BODY_BYTES} bytes");
+            let detail = format!("a body is at most {max} bytes");
             Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail))
         }
         Ok(Err(_broken)) => Err(Problem::bad_request("the body ended early")),
@@ -125,37 +169,42 @@ async fn read(headers: &HeaderMap, body: axum::body::Body) -> Result<Vec<u8>, Pr
 
 /// The whole body, or `None` if it is too large. Then the rest is read and thrown away, within a bound: a
 /// connection that is closed while the terminal still sends loses the answer.
-async fn collect(mut body: axum::body::Body, declared: usize) -> Result<Option<Vec<u8>>, axum::Error> {
-    let mut bytes = Vec::with_capacity(declared.min(BODY_BYTES));
+async fn collect(mut body: axum::body::Body, declared: usize, max: usize) -> Result<Option<Vec<u8>>, axum::Error> {
+    let mut bytes = Vec::with_capacity(declared.min(BODY_BYTES.min(max)));
     let mut received = 0;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
         received += data.len();
-        if received > BODY_DISCARD_BYTES {
+        if received > max.saturating_add(BODY_DISCARD_BYTES) {
             break;
         }
-        if received <= BODY_BYTES {
+        if received <= max {
             bytes.extend_from_slice(&data);
         }
     }
-    Ok((received <= BODY_BYTES).then_some(bytes))
+    Ok((received <= max).then_some(bytes))
 }
 
 fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     if bytes.is_empty() {
         return Ok(Map::new());
     }
+    must_be_json(headers)?;
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(Problem::invalid(".", "the body has to be a JSON object")),
+        Err(error) => Err(Problem::bad_request(format!("the body is not JSON: {error}"))),
+    }
+}
+
+fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case("application/json") {
         let detail = "send JSON with Content-Type: application/json";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "The body is not JSON", detail));
     }
-    match serde_json::from_slice(bytes) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(Problem::invalid(".", "the body has to be a JSON object")),
-        Err(error) => Err(Problem::bad_request(format!("the body is not JSON: {error}"))),
-    }
+    Ok(())
 }
 
 fn deserialize<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {

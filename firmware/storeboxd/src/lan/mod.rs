@@ -54,6 +54,7 @@ use tokio::sync::{Semaphore, watch};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::clock::Clock;
+use crate::config::PriceOverride;
 use crate::store::Store;
 use auth::Devices;
 use pairing::{Nonces, PairingSecret};
@@ -104,6 +105,8 @@ pub struct Api {
     pub streams: Arc<Semaphore>,
     /// Becomes true when the box stops.
     pub stopping: watch::Receiver<bool>,
+    /// What is done when a terminal asks for another price than the catalogue's.
+    pub price_override: PriceOverride,
 }
 
 impl Api {

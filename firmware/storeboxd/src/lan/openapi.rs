@@ -30,6 +30,7 @@ use super::{Api, SUBJECTS};
         (name = "events", description = "What changed, as it changes"),
         (name = "people", description = "Who works and buys here, and who is signed in"),
         (name = "box", description = "The box itself"),
+        (name = "menu", description = "What is sold"),
     )
 )]
 struct Head;

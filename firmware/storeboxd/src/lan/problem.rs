@@ -151,6 +151,15 @@ impl Problem {
         problem
     }
 
+    /// 410: the catalogue's changes cannot be told from there on.
+    pub fn menu_expired(cursor: String) -> Self {
+        let detail = "what changed since this cursor is not known any more: fetch everything (without since)";
+        let mut problem = Self::new(StatusCode::GONE, "cursor-expired", "The cursor cannot be continued", detail);
+        problem.more.conflict = Some("CURSOR_EXPIRED");
+        problem.more.cursor = Some(cursor);
+        problem
+    }
+
     /// 403: somebody with more rights has to sign in.
     pub fn not_allowed(permission: Permission) -> Self {
         let who = permission.least().as_str();
@@ -282,6 +291,11 @@ impl Problem {
                 "the idempotency key was used for a request with another body; every request needs a key of its own",
             )
             .with_existing(show.entry(existing)),
+            Rejection::CatalogueKeyMismatch => Self::conflict(
+                "idempotency-mismatch",
+                "IDEMPOTENCY_MISMATCH",
+                "the idempotency key was used for a request with another body; every request needs a key of its own",
+            ),
         }
     }
 }

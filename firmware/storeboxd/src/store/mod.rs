@@ -31,6 +31,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use storebox_core::catalogue::Catalogue;
 use storebox_core::command::{Command, Request};
 use storebox_core::id::StoreId;
 use storebox_core::limits::{COMMIT_QUEUE, COMMIT_WAIT_S};
@@ -49,7 +51,7 @@ pub use view::{Counts, EventPage, Expired, Found, OrderPage, View};
 use crate::clock::Clock;
 use committer::{Committer, Submission};
 use gather::Gather;
-use opening::{load, make, open_database};
+use opening::{load, load_catalogue, make, open_database};
 use shared::{Shared, Statistics};
 
 /// The store, as everybody but the writer sees it. Clones share it.
@@ -111,6 +113,7 @@ impl Store {
             Some(Failure::Fault) | None => Err(error),
         })?;
         let (identity, stored, counters) = load(&database)?;
+        let catalogue = load_catalogue(&database)?;
         let (queue, receiver) = sync_channel(COMMIT_QUEUE);
         let (committed, watch) = watch::channel(counters.last_event);
         let shared = Arc::new(Shared {
@@ -119,6 +122,7 @@ impl Store {
             clock,
             database: RwLock::new(Some(database)),
             identity,
+            catalogue: ArcSwap::new(Arc::clone(&catalogue)),
             // Until there was a look: the first one finds room, or says that there is none.
             full: AtomicBool::new(true),
             stopped: AtomicBool::new(false),
@@ -136,6 +140,7 @@ impl Store {
             committed,
             settings: stored.unwrap_or(settings),
             counters,
+            catalogue,
             gather: Gather::default(),
         };
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run())?;
@@ -205,6 +210,11 @@ impl Store {
     /// Follows the number of the last event.
     pub fn committed(&self) -> watch::Receiver<u64> {
         self.committed.clone()
+    }
+
+    /// The catalogue as it was last committed. Whoever holds it holds that moment; it costs no look into the store.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.shared.catalogue.load_full()
     }
 
     /// Who the store is.

@@ -39,6 +39,8 @@ pub(super) const OPEN_SHIFTS: TableDefinition<'_, ([u8; 16], [u8; 16]), ()> = Ta
 pub(super) const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
 /// Order → `Quarantined`.
 pub(super) const QUARANTINE: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("quarantine");
+/// (kind, id) → `catalogue::Kept`, deletions among them.
+pub(super) const CATALOGUE: TableDefinition<'_, (u8, &str), &[u8]> = TableDefinition::new("catalogue");
 /// Single records by name: see the `META_` constants.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
@@ -49,6 +51,7 @@ pub(super) const META_SETTINGS: &str = "settings";
 pub(super) const META_CONNECTIVITY: &str = "connectivity";
 /// The end of the audit log's chain.
 pub(super) const META_AUDIT: &str = "audit_head";
+pub(super) const META_CATALOGUE: &str = "catalogue";
 
 /// The layout this program writes. A store with a higher number is not opened.
 pub const SCHEMA: u32 = 1;
@@ -129,6 +132,7 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError>
     transaction.open_table(QUARANTINE)?;
     transaction.open_table(ENTRIES)?;
     transaction.open_table(META)?;
+    transaction.open_table(CATALOGUE)?;
     transaction.open_table(EMPLOYEE_LOGINS)?;
     transaction.open_table(AUDIT)?;
     transaction.open_table(SHIFT_TIMES)?;

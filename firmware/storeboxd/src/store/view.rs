@@ -1,6 +1,7 @@
 //! Reading: one consistent moment of the store.
 
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
+use storebox_core::catalogue::Catalogue;
 use storebox_core::command::OrderRef;
 use storebox_core::device::Device;
 use storebox_core::entry::Versioned;
@@ -14,7 +15,8 @@ use storebox_core::time::Timestamp;
 use super::cursor::Cursor;
 use super::error::StoreError;
 use super::tables::{
-    CLIENT_IDS, DEVICES, ENTRIES, EVENTS, Identity, META, OPEN_ORDERS, ORDER_CHANGES, OUTBOX, QUARANTINE, REFUSED,
+    CATALOGUE, CLIENT_IDS, DEVICES, ENTRIES, EVENTS, Identity, META, META_CATALOGUE, OPEN_ORDERS, ORDER_CHANGES,
+    OUTBOX, QUARANTINE, REFUSED,
 };
 
 /// One moment of the store. Keep it for one answer only: a long view makes the file grow.
@@ -247,6 +249,15 @@ impl View {
             last_event: bounds(&events)?.1,
             devices: self.transaction.open_table(DEVICES)?.len()?,
         })
+    }
+
+    /// The catalogue; objects that cannot be read are reported and left out.
+    pub(super) fn catalogue(&self) -> Result<Catalogue, StoreError> {
+        let mut objects = Vec::new();
+        for row in self.transaction.open_table(CATALOGUE)?.iter()? {
+            objects.extend(readable(row?.1.value()));
+        }
+        Ok(Catalogue::new(self.meta(META_CATALOGUE)?.unwrap_or_default(), objects))
     }
 
     pub(super) fn meta<R: Record>(&self, name: &str) -> Result<Option<R>, StoreError> {

@@ -2,6 +2,7 @@
 
 mod request;
 mod response;
+mod v1;
 
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(send_to_kitchen))
         .routes(routes!(close))
         .routes(routes!(void))
+        .routes(routes!(v1::create_order))
 }
 
 /// Open an order
@@ -67,7 +69,8 @@ async fn create(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<NewO
     let mut body = body;
     let (id, client_id) = request::order_id(body.value.id.take(), now);
     let (new, rest) = body.split();
-    let (header, lines) = new.into_parts(now)?;
+    let (header, mut lines) = new.into_parts(now)?;
+    api.hold_to_listed(&terminal, &mut lines);
     let command = Command::OpenOrder(OpenOrder { id, client_id, header, lines });
     let answer = rest.submit(&api.store, terminal.actor(), command).await?;
     api.answer(answer)
@@ -166,7 +169,8 @@ async fn modify(
     body: Body<OrderPatch>,
 ) -> Result<Response, Problem> {
     let (patch, rest) = body.split();
-    let (modification, added, expected) = patch.into_parts(api.store.now())?;
+    let (modification, mut added, expected) = patch.into_parts(api.store.now())?;
+    api.hold_to_listed(&terminal, &mut added);
     api.change(terminal, id, expected, Action::Modify(modification), added, rest).await
 }
 

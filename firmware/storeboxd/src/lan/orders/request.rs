@@ -45,21 +45,23 @@ pub struct NewOrder {
     _idempotency_key: Option<String>,
 }
 
-/// Something ordered. Without a catalogue every item is an open item: name and price are the terminal's word.
+/// Something ordered. An item of the catalogue has its name and price from there; a unit price that differs is taken
+/// and marked as an override, where the store's policy allows it. An item that is not in the catalogue is an open item:
+/// name and price are the terminal's word, and both are needed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewItem {
-    /// The item, as the terminal names it.
+    /// The item: its id or a barcode of it, or for an open item whatever the terminal calls it.
     #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     item_id: Name,
-    /// Its name as printed.
-    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
+    /// The name of an open item as printed; the catalogue's items have their own.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     name: Option<Name>,
     /// How much of it, with at most three decimals.
     #[schema(value_type = f64, exclusive_minimum = 0, maximum = 100_000, multiple_of = 0.001)]
     quantity: Quantity,
-    /// The price of one in minor units.
-    #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000_i64)]
+    /// The price of one in minor units; the catalogue's if it is not given.
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_000_i64)]
     unit_price: Option<Money>,
     /// Additions and omissions.
     #[serde(default)]
@@ -77,10 +79,10 @@ pub struct NewModifier {
     /// The modifier, as the terminal names it.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     modifier_id: Option<Name>,
-    /// Its name as printed.
+    /// Its name as printed; one of the item's own modifiers has it from the catalogue.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     name: Option<Name>,
-    /// What it adds to the price of one, in minor units. Below zero only as far as the item's price goes.
+    /// What it adds to the price of one, in minor units; one of the item's own modifiers has it from the catalogue. Below zero only as far as the item's price goes.
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_000_i64)]
     price: Option<Money>,
 }
@@ -339,6 +341,7 @@ fn line(field: String, item: NewItem, now: Timestamp) -> Result<LineWish, Proble
         unit_price: item.unit_price,
         modifiers,
         notes: item.notes,
+        listed_only: false,
     })
 }
 

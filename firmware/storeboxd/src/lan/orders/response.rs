@@ -127,6 +127,33 @@ pub struct ItemBody {
     open_item: bool,
     /// The kitchen knows about all of it.
     sent: bool,
+    /// The price is the terminal's word and differs from the catalogue's.
+    price_override: bool,
+    /// The catalogue's price of one when it was ordered; none of an open item.
+    #[schema(value_type = Option<i64>, required)]
+    listed_price: Option<Money>,
+    /// What a promotion takes off; it is in `lineTotal` already.
+    #[schema(required)]
+    discount: Option<DiscountBody>,
+    /// The category it is counted under.
+    #[schema(value_type = Option<String>, required)]
+    category: Option<Name>,
+}
+
+/// What a promotion takes off a line.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Discount)]
+pub struct DiscountBody {
+    /// The promotion.
+    #[schema(value_type = String)]
+    promotion_id: Name,
+    /// Its name as printed.
+    #[schema(value_type = String)]
+    name: Name,
+    /// How much it takes off the line.
+    #[schema(value_type = i64)]
+    amount: Money,
 }
 
 /// An addition or omission.
@@ -268,6 +295,18 @@ impl ItemBody {
             line_total: line.total().unwrap_or_default(),
             open_item: line.pricing == Pricing::OpenItem,
             sent,
+            price_override: matches!(line.pricing, Pricing::Override { .. }),
+            listed_price: match line.pricing {
+                Pricing::OpenItem => None,
+                Pricing::Catalogue => Some(line.unit_price),
+                Pricing::Override { listed } => Some(listed),
+            },
+            discount: line.discount.as_ref().map(|discount| DiscountBody {
+                promotion_id: discount.promotion.clone(),
+                name: discount.name.clone(),
+                amount: line.reduced_by().unwrap_or_default(),
+            }),
+            category: line.category.clone(),
         }
     }
 }

@@ -23,7 +23,10 @@ mod requests;
 mod shifts;
 mod stock;
 
+use std::sync::Arc;
+
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
+use storebox_core::catalogue::Catalogue;
 use storebox_core::command::{Command, Outcome, Rejection, Request};
 use storebox_core::day::Calendar;
 use storebox_core::event::Event;
@@ -68,15 +71,17 @@ pub(super) struct Ledger<'t> {
     settings: Settings,
     calendar: Calendar,
     counters: Counters,
+    catalogue: Arc<Catalogue>,
     dirty: bool,
 }
 
 impl<'t> Ledger<'t> {
-    /// Opens the tables. `settings` and `counters` are as the last transaction left them.
+    /// Opens the tables. `settings`, `counters` and `catalogue` are as the last transaction left them.
     pub(super) fn open(
         transaction: &'t WriteTransaction,
         settings: Settings,
         counters: Counters,
+        catalogue: Arc<Catalogue>,
     ) -> Result<Self, StoreError> {
         Ok(Self {
             transaction,
@@ -93,18 +98,19 @@ impl<'t> Ledger<'t> {
             calendar: settings.calendar(),
             settings,
             counters,
+            catalogue,
             dirty: false,
         })
     }
 
     /// Writes what the next transaction continues from. `None` if nothing was written at all.
-    pub(super) fn finish(mut self) -> Result<Option<(Settings, Counters)>, StoreError> {
+    pub(super) fn finish(mut self) -> Result<Option<(Settings, Counters, Arc<Catalogue>)>, StoreError> {
         if !self.dirty {
             return Ok(None);
         }
         self.prune()?;
         self.meta.insert(META_COUNTERS, encode(&self.counters)?.as_slice())?;
-        Ok(Some((self.settings, self.counters)))
+        Ok(Some((self.settings, self.counters, self.catalogue)))
     }
 
     /// Carries out one command.

@@ -41,6 +41,12 @@ impl Ledger<'_> {
                     existing.map_or(Rejection::Unreadable, |existing| Rejection::EntryKeyMismatch { existing });
                 return Ok(Answer { result: Err(result), replayed: false });
             }
+            (true, RememberedResult::Loaded(loaded)) => {
+                return Ok(Answer { result: Ok(Outcome::Loaded(loaded)), replayed: true });
+            }
+            (false, RememberedResult::Loaded(_)) => {
+                return Ok(Answer { result: Err(Rejection::CatalogueKeyMismatch), replayed: false });
+            }
             (true, RememberedResult::Refused(conflict)) => {
                 return Ok(Answer { result: Err(self.refusal(conflict)?), replayed: true });
             }
@@ -87,6 +93,7 @@ impl Ledger<'_> {
             Ok(Outcome::Opened(order)) => RememberedResult::Opened(order.id),
             Ok(Outcome::Left(order)) => RememberedResult::Left { id: order.id, version: order.version },
             Ok(Outcome::Made(entry) | Outcome::Changed(entry)) => RememberedResult::Entry(entry.reference()),
+            Ok(Outcome::Loaded(loaded)) => RememberedResult::Loaded(*loaded),
             Ok(Outcome::Done) => return Ok(()),
             Err(rejection) => {
                 let Some(received) = &request.received else { return Ok(()) };
