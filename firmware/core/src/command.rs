@@ -2,7 +2,7 @@
 
 use crate::catalogue::LineWish;
 use crate::conflict::RefusedReason;
-use crate::device::{Device, DeviceKind};
+use crate::device::{Device, DeviceKind, Presence};
 use crate::entry::Entry;
 use crate::id::{DeviceId, OrderId};
 use crate::idempotency::RequestKey;
@@ -104,6 +104,20 @@ pub enum Command {
         /// What is wrong with it.
         reason: String,
     },
+    /// Give a terminal another name.
+    RenameDevice {
+        /// Which one.
+        device: DeviceId,
+        /// What people call it from now on.
+        name: Name,
+    },
+    /// Let a terminal in no more.
+    RevokeDevice {
+        /// Which one.
+        device: DeviceId,
+    },
+    /// Note terminals that fell silent or are back.
+    NotePresence(Vec<(DeviceId, Presence)>),
 }
 
 /// The wish for a new order.

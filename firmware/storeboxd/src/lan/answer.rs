@@ -11,6 +11,7 @@ use storebox_core::order::Order;
 use super::Api;
 use super::auth::Terminal;
 use super::body::Rest;
+use super::kitchen::TicketBody;
 use super::orders::OrderBody;
 use super::problem::{Problem, Show};
 use crate::store::Answer;
@@ -25,8 +26,8 @@ impl Show for Api {
 
     fn entry(&self, entry: &Entry) -> Value {
         match entry {
-            Entry::Ticket(_)
-            | Entry::CardPayment(_)
+            Entry::Ticket(ticket) => json(&TicketBody::new(ticket, self)),
+            Entry::CardPayment(_)
             | Entry::Movement(_)
             | Entry::Shift(_)
             | Entry::Employee(_)

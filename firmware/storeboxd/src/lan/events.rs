@@ -79,7 +79,9 @@ struct EventBody {
     /// What it is about.
     entity: EntityBody,
     /// What happened: order.created, order.updated, order.sent, order.closed, order.voided, settings.changed,
-    /// connectivity.changed, device.paired.
+    /// connectivity.changed, device.paired, device.renamed, device.revoked, device.online, device.weak,
+    /// device.offline, ticket.created, ticket.changed, ticket.started, ticket.ready, ticket.served, ticket.recalled,
+    /// ticket.voided.
     kind: String,
     /// Particulars by kind.
     #[schema(value_type = Object)]
@@ -89,7 +91,7 @@ struct EventBody {
 /// What an event is about.
 #[derive(Serialize, ToSchema)]
 struct EntityBody {
-    /// order, settings, connectivity or device.
+    /// order, settings, connectivity, device, ticket or another.
     #[serde(rename = "type")]
     kind: &'static str,
     /// Its id, if it has one.
@@ -279,6 +281,10 @@ impl EventBody {
                 json!({ "version": entry.entry.version }),
             ),
             EventData::Catalogue { revision } => (None, json!({ "revision": revision })),
+            EventData::DeviceRenamed { id, name } | EventData::DeviceRevoked { id, name } => {
+                (Some(id.to_string()), json!({ "name": name }))
+            }
+            EventData::DevicePresence { id, presence } => (Some(id.to_string()), json!({ "status": presence })),
         };
         Self {
             seq: number,

@@ -29,6 +29,8 @@ use super::{Api, SUBJECTS};
         (name = "orders", description = "Orders and tabs"),
         (name = "events", description = "What changed, as it changes"),
         (name = "box", description = "The box itself"),
+        (name = "kitchen", description = "What the kitchen has to make, and how far it is"),
+        (name = "devices", description = "The paired terminals"),
     )
 )]
 struct Head;

@@ -26,6 +26,12 @@ pub(super) const REFUSED: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition
 pub(super) const DEVICES: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("devices");
 /// (entity, id, version) → the entry's record.
 pub(super) const ENTRIES: TableDefinition<'_, (u8, [u8; 16], u32), &[u8]> = TableDefinition::new("entries");
+/// (order, ticket): the tickets of an order.
+pub(super) const ORDER_TICKETS: TableDefinition<'_, ([u8; 16], [u8; 16]), ()> = TableDefinition::new("order_tickets");
+/// (station, ticket): what a station has before it, oldest first.
+pub(super) const OPEN_TICKETS: TableDefinition<'_, (&str, [u8; 16]), ()> = TableDefinition::new("open_tickets");
+/// (business day, station) → `KitchenTimes`.
+pub(super) const KITCHEN_TIMES: TableDefinition<'_, (u32, &str), &[u8]> = TableDefinition::new("kitchen_times");
 /// Order → `Quarantined`.
 pub(super) const QUARANTINE: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("quarantine");
 /// Single records by name: see the `META_` constants.
@@ -116,6 +122,9 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError>
     transaction.open_table(QUARANTINE)?;
     transaction.open_table(ENTRIES)?;
     transaction.open_table(META)?;
+    transaction.open_table(ORDER_TICKETS)?;
+    transaction.open_table(OPEN_TICKETS)?;
+    transaction.open_table(KITCHEN_TIMES)?;
     Ok(())
 }
 
