@@ -25,7 +25,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::auth::{Terminal, Token, token};
+use super::auth::{Paired, Token, token};
 use super::body::Body;
 use super::devices::presence::{Heartbeat, Moment, Sighting};
 use super::identity::hex;
@@ -119,12 +119,12 @@ async fn ping(State(api): State<Arc<Api>>) -> Json<PingBody> {
 )]
 async fn ping_by_post(
     State(api): State<Arc<Api>>,
-    terminal: Option<Terminal>,
+    paired: Option<Paired>,
     body: Body<Heartbeat>,
 ) -> Result<Json<PingBody>, Problem> {
     let (heartbeat, _rest) = body.split();
-    if let Some(terminal) = terminal {
-        api.devices.hear(&terminal, heartbeat.checked()?);
+    if let Some(Paired(device)) = paired {
+        api.devices.hear(&device, heartbeat.checked()?);
     }
     Ok(Json(api.ping()))
 }

@@ -176,7 +176,7 @@ impl FromRequestParts<Arc<Api>> for Collector {
         if address.is_some_and(|address| address.to_canonical().is_loopback()) {
             return Ok(Self);
         }
-        <Terminal as FromRequestParts<Arc<Api>>>::from_request_parts(parts, api).await.map(|_| Self)
+        Terminal::from_request_parts(parts, api).await.map(|_| Self)
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) const REFUSED: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition
 pub(super) const DEVICES: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("devices");
 /// (entity, id, version) → the entry's record.
 pub(super) const ENTRIES: TableDefinition<'_, (u8, [u8; 16], u32), &[u8]> = TableDefinition::new("entries");
+/// What an employee signs in with, in small letters → employee.
+pub(super) const EMPLOYEE_LOGINS: TableDefinition<'_, &str, [u8; 16]> = TableDefinition::new("employee_logins");
 /// (order, ticket): the tickets of an order.
 pub(super) const ORDER_TICKETS: TableDefinition<'_, ([u8; 16], [u8; 16]), ()> = TableDefinition::new("order_tickets");
 /// (station, ticket): what a station has before it, oldest first.
@@ -122,6 +124,7 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError>
     transaction.open_table(QUARANTINE)?;
     transaction.open_table(ENTRIES)?;
     transaction.open_table(META)?;
+    transaction.open_table(EMPLOYEE_LOGINS)?;
     transaction.open_table(ORDER_TICKETS)?;
     transaction.open_table(OPEN_TICKETS)?;
     transaction.open_table(KITCHEN_TIMES)?;

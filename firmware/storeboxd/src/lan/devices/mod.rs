@@ -111,6 +111,7 @@ enum SyncStateWord {
     responses((status = 200, body = Vec<DeviceBody>, description = "The terminals, in the order they were first paired"), ReadProblems)
 )]
 async fn devices(State(api): State<Arc<Api>>, terminal: Terminal) -> Result<Json<Vec<DeviceBody>>, Problem> {
+    terminal.must_not_be_public()?;
     terminal.must(Permission::ViewStatus)?;
     let now = api.clock.monotonic();
     let devices = api.devices.list();

@@ -10,9 +10,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use storebox_core::command::{Command, Rejection};
+use storebox_core::command::Command;
 use storebox_core::day::Day;
-use storebox_core::device::DeviceKind;
 use storebox_core::id::TicketId;
 use storebox_core::kitchen::{Action, Command as Kitchen};
 use storebox_core::limits::TICKETS_PER_ANSWER;
@@ -90,7 +89,7 @@ async fn queue(
     terminal: Terminal,
     query: Result<Query<QueueQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    api.must_be_no_kiosk(&terminal)?;
+    terminal.must_not_be_public()?;
     let query = query::checked(query)?;
     let limit = query::within("limit", query.limit, 1..=TICKETS_PER_ANSWER, TICKETS_PER_ANSWER)?;
     let since = Since::read("since", query.since.as_deref())?;
@@ -130,7 +129,7 @@ async fn show_ticket(
     terminal: Terminal,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    api.must_be_no_kiosk(&terminal)?;
+    terminal.must_not_be_public()?;
     let id = ticket_id(&id)?;
     let ticket = api.store.read(move |view| view.ticket(id)).await?;
     let ticket = ticket.ok_or_else(no_ticket)?;
@@ -256,7 +255,7 @@ async fn recall(
     responses((status = 200, body = Vec<StationBody>, description = "The stations, with counts of open tickets"), ReadProblems)
 )]
 async fn stations(State(api): State<Arc<Api>>, terminal: Terminal) -> Result<Json<Vec<StationBody>>, Problem> {
-    api.must_be_no_kiosk(&terminal)?;
+    terminal.must_not_be_public()?;
     let now = api.store.now();
     let stations = api.store.read(|view| view.stations()).await?;
     Ok(Json(stations.iter().map(|station| StationBody::new(station, now)).collect()))
@@ -285,7 +284,7 @@ async fn statistics(
     terminal: Terminal,
     query: Result<Query<StatisticsQuery>, QueryRejection>,
 ) -> Result<Json<StatisticsBody>, Problem> {
-    api.must_be_no_kiosk(&terminal)?;
+    terminal.must_not_be_public()?;
     let query = query::checked(query)?;
     let day: Day = match &query.day {
         Some(text) => text.parse().map_err(|error| Problem::invalid("day", format!("{error}")))?,
@@ -303,20 +302,11 @@ impl Api {
         action: Action,
         body: Body<MoveTicket>,
     ) -> Result<Response, Problem> {
+        terminal.must_not_be_public()?;
         let ticket = ticket_id(id)?;
         let (asked, rest) = body.split();
         let command = Command::Kitchen(Kitchen::Move { ticket, action, generation: asked.generation });
         self.carry_out(terminal, command, rest).await
-    }
-
-    /// Refuses kiosks: guests stand before them.
-    fn must_be_no_kiosk(&self, terminal: &Terminal) -> Result<(), Problem> {
-        match terminal.actor().kind {
-            DeviceKind::Kiosk => Err(self.refusal(&Rejection::NotYours)),
-            DeviceKind::Pos | DeviceKind::Kds | DeviceKind::Handheld | DeviceKind::Register | DeviceKind::Display => {
-                Ok(())
-            }
-        }
     }
 }
 

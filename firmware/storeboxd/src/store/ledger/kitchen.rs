@@ -3,12 +3,13 @@
 use redb::{ReadableTable, ReadableTableMetadata};
 use storebox_core::catalogue::Station;
 use storebox_core::command::{Actor, Outcome, Rejection};
-use storebox_core::device::{Device, DeviceKind};
+use storebox_core::device::Device;
 use storebox_core::entry::Versioned;
-use storebox_core::id::{DeviceId, OrderId, TicketId};
+use storebox_core::id::{OrderId, TicketId};
 use storebox_core::kitchen::{self, Action, Command, Decision, KitchenTimes, State, Ticket};
 use storebox_core::limits::{OPEN_TICKETS as OPEN_TICKETS_LIMIT, VERSIONS_PER_ORDER};
 use storebox_core::order::{Change, Order, Recorded};
+use storebox_core::people::Employee;
 use storebox_core::record::{decode, encode};
 use storebox_core::text::Name;
 use storebox_core::time::Hlc;
@@ -46,9 +47,6 @@ impl Ledger<'_> {
     /// Does what a kitchen display asks for.
     pub(super) fn work_in_kitchen(&mut self, command: &Command, actor: &Actor, at: Hlc) -> Decided {
         let Command::Move { ticket, action, generation } = command;
-        if actor.kind == DeviceKind::Kiosk {
-            return Ok(Err(Rejection::NotYours));
-        }
         let Some(ticket) = self.latest::<Ticket>(ticket.to_bytes())? else {
             return Ok(Err(Rejection::Unknown { what: "ticket" }));
         };
@@ -78,7 +76,7 @@ impl Ledger<'_> {
         if fired.is_empty() {
             return Ok(());
         }
-        let waiter = self.waiter(recorded.device)?;
+        let waiter = self.waiter(recorded)?;
         for (station, lines) in fired {
             let at = self.counters.clock.tick(recorded.at.wall);
             let Station { orange_after_s, red_after_s, .. } = self.station(&station);
@@ -206,8 +204,15 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    fn waiter(&self, device: DeviceId) -> Result<Name, StoreError> {
-        let device = self.devices.get(device.to_bytes())?.and_then(|bytes| decode::<Device>(bytes.value()).ok());
+    /// Who sent something: the employee, or the terminal if nobody was signed in.
+    fn waiter(&self, recorded: &Recorded) -> Result<Name, StoreError> {
+        if let Some(employee) = recorded.staff
+            && let Some(employee) = self.latest::<Employee>(employee.to_bytes())?
+        {
+            return Ok(employee.name);
+        }
+        let device = self.devices.get(recorded.device.to_bytes())?;
+        let device = device.and_then(|bytes| decode::<Device>(bytes.value()).ok());
         Ok(device.map_or_else(|| Name::cut(SOMEBODY), |device| device.name))
     }
 }
