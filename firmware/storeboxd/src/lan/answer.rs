@@ -29,11 +29,9 @@ impl Show for Api {
         match entry {
             Entry::Ticket(ticket) => json(&TicketBody::new(ticket, self)),
             Entry::Employee(employee) => json(&EmployeeBody::new(employee, self.store.id())),
-            Entry::CardPayment(_)
-            | Entry::Movement(_)
-            | Entry::Shift(_)
-            | Entry::Customer(_)
-            | Entry::DayClose(_) => Value::Null,
+            Entry::CardPayment(_) | Entry::Movement(_) | Entry::Shift(_) | Entry::Customer(_) | Entry::DayClose(_) => {
+                Value::Null
+            }
         }
     }
 }
