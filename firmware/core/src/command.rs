@@ -2,7 +2,7 @@
 
 use crate::catalogue::LineWish;
 use crate::conflict::RefusedReason;
-use crate::device::{Device, DeviceKind};
+use crate::device::{Device, DeviceKind, Presence};
 use crate::entry::Entry;
 use crate::id::{DeviceId, OrderId};
 use crate::idempotency::RequestKey;
@@ -106,6 +106,20 @@ pub enum Command {
     },
     /// Note something in the audit log that changes nothing else.
     Audit(audit::Note),
+    /// Give a terminal another name.
+    RenameDevice {
+        /// Which one.
+        device: DeviceId,
+        /// What people call it from now on.
+        name: Name,
+    },
+    /// Let a terminal in no more.
+    RevokeDevice {
+        /// Which one.
+        device: DeviceId,
+    },
+    /// Note terminals that fell silent or are back.
+    NotePresence(Vec<(DeviceId, Presence)>),
 }
 
 /// The wish for a new order.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::device::DeviceKind;
+use crate::device::{DeviceKind, Presence};
 use crate::entry::EntryEvent;
 use crate::id::{DeviceId, OrderId};
 use crate::money::Money;
@@ -53,6 +53,27 @@ pub enum EventData {
     Catalogue {
         /// Its revision now.
         revision: u64,
+    },
+    /// A terminal has another name.
+    DeviceRenamed {
+        /// Which one.
+        id: DeviceId,
+        /// What people call it now.
+        name: Name,
+    },
+    /// A terminal may not come in any more.
+    DeviceRevoked {
+        /// Which one.
+        id: DeviceId,
+        /// What people called it.
+        name: Name,
+    },
+    /// A terminal fell silent, or is back.
+    DevicePresence {
+        /// Which one.
+        id: DeviceId,
+        /// How the box stands with it.
+        presence: Presence,
     },
 }
 
@@ -144,6 +165,13 @@ impl EventData {
             Self::DevicePaired { .. } => "device.paired",
             Self::Entry(entry) => entry.kind.as_str(),
             Self::Catalogue { .. } => "catalogue.changed",
+            Self::DeviceRenamed { .. } => "device.renamed",
+            Self::DeviceRevoked { .. } => "device.revoked",
+            Self::DevicePresence { presence, .. } => match presence {
+                Presence::Online => "device.online",
+                Presence::Weak => "device.weak",
+                Presence::Offline => "device.offline",
+            },
         }
     }
 
@@ -153,7 +181,10 @@ impl EventData {
             Self::Order(_) => "order",
             Self::Settings(_) => "settings",
             Self::Connectivity(_) => "connectivity",
-            Self::DevicePaired { .. } => "device",
+            Self::DevicePaired { .. }
+            | Self::DeviceRenamed { .. }
+            | Self::DeviceRevoked { .. }
+            | Self::DevicePresence { .. } => "device",
             Self::Entry(entry) => entry.entry.entity.as_str(),
             Self::Catalogue { .. } => "catalogue",
         }

@@ -66,8 +66,10 @@ pub enum RememberedResult {
     },
     /// It was refused, and the refusal kept.
     Refused(ConflictId),
-    /// It left an entry at this version.
+    /// It made an entry, or left it at this version.
     Entry(EntryRef),
     /// It changed the catalogue.
     Loaded(Loaded),
+    /// It left an entry that was there at this version, which may still be the first.
+    EntryLeft(EntryRef),
 }

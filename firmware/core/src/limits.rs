@@ -20,6 +20,8 @@ pub const VERSIONS_PER_ORDER: u32 = 1_000;
 pub const QUANTITY_MAX_THOUSANDTHS: i64 = 100_000_000;
 /// A single price, in minor units: a million million, far above any sale in any currency.
 pub const PRICE_MAX_MINOR: i64 = 1_000_000_000_000;
+/// Changes of one ticket: made, started, ready, served, a few lines taken off, and a recall for every mood of a guest.
+pub const VERSIONS_PER_TICKET: u32 = 100;
 /// Length of an idempotency key, as the IETF draft's implementations allow.
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
 
@@ -48,6 +50,24 @@ pub const THROTTLED_ADDRESSES: usize = 1_024;
 pub const NONCE_LIFE_S: u64 = 120;
 /// Used nonces remembered until they expire. Beyond this, pairing waits.
 pub const NONCES_USED: usize = 1_024;
+/// How often a terminal shows that it is alive (POST /api/local/ping), in seconds.
+pub const HEARTBEAT_S: u32 = 5;
+/// A device that was silent for so long has a weak link: two dozen heartbeats were missed.
+pub const DEVICE_WEAK_S: u64 = 120;
+/// A device that was silent for so long is offline: nobody restarts a till for longer.
+pub const DEVICE_OFFLINE_S: u64 = 300;
+/// How often the box looks for devices that fell silent or came back: as often as they show themselves.
+pub const DEVICE_LOOK_S: u64 = 5;
+
+// The kitchen.
+
+/// Tickets in the queues of all stations: many times what a kitchen works on at once. Beyond it the oldest of a station
+/// leave its queue, or a shop whose kitchen never marks anything would list every ticket it ever had.
+pub const OPEN_TICKETS: u64 = 1_000;
+/// Tickets in one answer, and when the display does not say: a display that knows no pages sees its whole queue.
+pub const TICKETS_PER_ANSWER: usize = 500;
+/// The longest time the kitchen's statistics tell apart: beyond four hours nobody waits for a dish.
+pub const KITCHEN_TIME_MAX_S: u32 = 4 * 3_600;
 
 // Connections.
 
@@ -237,4 +257,6 @@ const _: () = assert!(BATCH_COMMANDS <= COMMIT_QUEUE, "a batch must fit in the q
 const _: () = assert!(EVENTS_PRUNED_AT_ONCE < EVENTS_KEPT, "pruning must leave events to read");
 const _: () = assert!(CHECK_IN_S < WATCHDOG_S && PROBE_S < WATCHDOG_S, "a hang must show before init acts");
 const _: () = assert!(2 * STATUS_EVERY_S < STATUS_SILENT_S, "one late word is no silence");
+const _: () = assert!(DEVICE_WEAK_S < DEVICE_OFFLINE_S, "a link is weak before it is gone");
+const _: () = assert!((HEARTBEAT_S as u64) < DEVICE_WEAK_S, "one heartbeat may be missed");
 const _: () = assert!(TERMINAL_BACKLOG <= DEVICE_BURST, "a till must be able to replay its whole backlog");

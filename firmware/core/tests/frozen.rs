@@ -17,11 +17,12 @@ use std::path::PathBuf;
 
 use storebox_core::audit::{AuditEntry, Head};
 use storebox_core::conflict::{RefusedReason, RefusedWrite};
-use storebox_core::device::{Device, DeviceKind};
+use storebox_core::device::{Device, DeviceKind, Presence};
 use storebox_core::entry::{Entity, EntryEvent, EntryRef};
 use storebox_core::event::{Event, EventData, OrderEvent, OrderEventKind};
-use storebox_core::id::{ConflictId, DeviceId, EmployeeId, LineId, OrderId, ShiftId, TenderId};
+use storebox_core::id::{ConflictId, DeviceId, EmployeeId, LineId, OrderId, ShiftId, TenderId, TicketId};
 use storebox_core::idempotency::{Remembered, RememberedResult};
+use storebox_core::kitchen::{Action as KitchenAction, Decision, KitchenTimes, State, Ticket, TicketLine, decide};
 use storebox_core::money::{Currency, Money, TaxRule};
 use storebox_core::order::{
     ActionKind, Change, Discount, Header, HeaderPatch, Line, LineChange, Modification, Modifier, Opened, OrderNumber,
@@ -76,6 +77,10 @@ fn events_are_read_for_ever() {
     let ticket = EntryRef { entity: Entity::Ticket, id: [9; 16], version: 2 };
     check("event_entry", &event(EventData::Entry(EntryEvent { entry: ticket, kind: Text::cut("ticket.started") })));
     check("event_catalogue", &event(EventData::Catalogue { revision: 300 }));
+    let id = DeviceId::from_bytes([1; 16]);
+    check("event_device_renamed", &event(EventData::DeviceRenamed { id, name: name("Till 2") }));
+    check("event_device_revoked", &event(EventData::DeviceRevoked { id, name: name("Till 2") }));
+    check("event_device_presence", &event(EventData::DevicePresence { id, presence: Presence::Offline }));
     check("event_device", &event(EventData::DevicePaired { name: name("Till 1"), kind: DeviceKind::Handheld }));
 }
 
@@ -99,6 +104,10 @@ fn everything_else_is_read_for_ever() {
     );
     for (file, result) in [
         ("remembered_entry", RememberedResult::Entry(EntryRef { entity: Entity::Shift, id: [9; 16], version: 1 })),
+        (
+            "remembered_entry_left",
+            RememberedResult::EntryLeft(EntryRef { entity: Entity::Ticket, id: [9; 16], version: 1 }),
+        ),
         ("remembered_opened", RememberedResult::Opened(OrderId::from_bytes([2; 16]))),
         ("remembered_left", RememberedResult::Left { id: OrderId::from_bytes([2; 16]), version: 300 }),
         ("remembered_refused", RememberedResult::Refused(ConflictId::from_bytes([6; 16]))),
@@ -164,6 +173,20 @@ fn people_and_what_they_did_are_read_for_ever() {
             previous: [3; 32],
         },
     );
+}
+
+#[test]
+fn the_kitchens_records_are_read_for_ever() {
+    let ticket = ticket();
+    check("ticket", &ticket);
+    let at = |second: u64| Timestamp::from_millis(1_700_000_000_000 + second * 1_000);
+    let mut times = KitchenTimes::default();
+    let queued = Ticket { generation: 1, state: State::Queued, ready_at: None, served_at: None, ..ticket };
+    let Ok(Decision::Become(ready)) = decide(&queued, KitchenAction::MarkReady, None, at(200)) else { panic!() };
+    times.count(&queued, &ready, 20);
+    let Ok(Decision::Become(served)) = decide(&ready, KitchenAction::Serve, None, at(260)) else { panic!() };
+    times.count(&ready, &served, 20);
+    check("kitchen_times", &times);
 }
 
 #[test]
@@ -293,6 +316,38 @@ fn refund() -> Refund {
         tender: Some(TenderId::from_bytes([8; 16])),
         restock: true,
         reason: note("cold"),
+    }
+}
+
+fn ticket() -> Ticket {
+    let at = |second: u64| Timestamp::from_millis(1_700_000_000_000 + second * 1_000);
+    Ticket {
+        id: TicketId::from_bytes([10; 16]),
+        version: 4,
+        order: OrderId::from_bytes([2; 16]),
+        number: number(),
+        station: name("grill"),
+        table: Some(name("table-5")),
+        order_type: OrderType::DineIn,
+        notes: Some(note("birthday")),
+        waiter: name("Anna"),
+        generation: 2,
+        state: State::Served,
+        sent_at: at(0),
+        updated_at: at(30),
+        started_at: Some(at(10)),
+        ready_at: Some(at(20)),
+        served_at: Some(at(30)),
+        lines: vec![TicketLine {
+            line: LineId::from_bytes([3; 16]),
+            name: name("Burger"),
+            quantity: Quantity::from_thousandths(2_000),
+            modifiers: vec![name("rare")],
+            notes: Some(note("hot")),
+            cancelled: Quantity::from_thousandths(1_000),
+        }],
+        orange_after_s: 600,
+        red_after_s: 900,
     }
 }
 

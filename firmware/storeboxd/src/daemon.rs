@@ -204,6 +204,7 @@ impl Daemon {
                 screen.follow(api, stopping).await;
             }
         });
+        let noticing = tokio::spawn(lan::devices::presence::follow(Arc::clone(&server.api), stop.subscribe()));
         let mut serving = tokio::spawn(server.run(stop.subscribe()));
         let mut writing = tokio::task::spawn_blocking(move || writer.join());
         notify(sd_notify::NotifyState::Ready);
@@ -220,7 +221,7 @@ impl Daemon {
         if !serving.is_finished() {
             let _served = serving.await;
         }
-        let _ended = (watching.await, renewing.await, telling.await);
+        let _ended = (watching.await, renewing.await, telling.await, noticing.await);
         store.close();
         let ended = match ended_early {
             Some(ended) => ended,

@@ -11,6 +11,7 @@ use storebox_core::order::Order;
 use super::Api;
 use super::auth::Terminal;
 use super::body::Rest;
+use super::kitchen::TicketBody;
 use super::menu::LoadedBody;
 use super::orders::OrderBody;
 use super::people::EmployeeBody;
@@ -28,11 +29,10 @@ impl Show for Api {
 
     fn entry(&self, entry: &Entry) -> Value {
         match entry {
+            Entry::Ticket(ticket) => json(&TicketBody::new(ticket, self)),
             Entry::Shift(shift) => json(&ShiftBody::new(shift, self.store.id())),
             Entry::Employee(employee) => json(&EmployeeBody::new(employee, self.store.id())),
-            Entry::Ticket(_) | Entry::CardPayment(_) | Entry::Movement(_) | Entry::Customer(_) | Entry::DayClose(_) => {
-                Value::Null
-            }
+            Entry::CardPayment(_) | Entry::Movement(_) | Entry::Customer(_) | Entry::DayClose(_) => Value::Null,
         }
     }
 }

@@ -16,7 +16,7 @@ mod body;
 mod cache;
 mod closing;
 mod cursor;
-mod devices;
+pub mod devices;
 mod events;
 pub mod identity;
 mod kitchen;

@@ -31,6 +31,8 @@ use super::{Api, SUBJECTS};
         (name = "people", description = "Who works and buys here, and who is signed in"),
         (name = "box", description = "The box itself"),
         (name = "menu", description = "What is sold"),
+        (name = "kitchen", description = "What the kitchen has to make, and how far it is"),
+        (name = "devices", description = "The paired terminals"),
     )
 )]
 struct Head;

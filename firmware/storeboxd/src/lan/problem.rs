@@ -144,7 +144,7 @@ impl Problem {
             StatusCode::GONE,
             "cursor-expired",
             "The cursor cannot be continued",
-            "events since this cursor are gone: fetch the state again (GET /pos/orders) and go on from the cursor given here",
+            "events since this cursor are gone: fetch the state again (GET /pos/orders, GET /kds/queue) and go on from the cursor given here",
         );
         problem.more.conflict = Some("CURSOR_EXPIRED");
         problem.more.cursor = Some(cursor);

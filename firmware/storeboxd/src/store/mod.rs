@@ -46,7 +46,7 @@ pub use error::{ReadError, StoreError, SubmitError};
 pub use ledger::Answer;
 pub use medium::{DiskMedium, Failure, Medium, Meter};
 pub use tables::{Identity, SCHEMA};
-pub use view::{Counts, EventPage, Expired, Found, OrderPage, View};
+pub use view::{Counts, EventPage, Expired, Found, OrderPage, StationTickets, TicketPage, View};
 
 use crate::clock::Clock;
 use committer::{Committer, Submission};

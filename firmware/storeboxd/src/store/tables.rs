@@ -37,6 +37,12 @@ pub(super) const EMPLOYEE_SHIFTS: TableDefinition<'_, ([u8; 16], u64, [u8; 16]),
 pub(super) const OPEN_SHIFTS: TableDefinition<'_, ([u8; 16], [u8; 16]), ()> = TableDefinition::new("open_shifts");
 /// The audit log: number → `AuditEntry`. Append-only.
 pub(super) const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
+/// (order, ticket): the tickets of an order.
+pub(super) const ORDER_TICKETS: TableDefinition<'_, ([u8; 16], [u8; 16]), ()> = TableDefinition::new("order_tickets");
+/// (station, ticket): what a station has before it, oldest first.
+pub(super) const OPEN_TICKETS: TableDefinition<'_, (&str, [u8; 16]), ()> = TableDefinition::new("open_tickets");
+/// (business day, station) → `KitchenTimes`.
+pub(super) const KITCHEN_TIMES: TableDefinition<'_, (u32, &str), &[u8]> = TableDefinition::new("kitchen_times");
 /// Order → `Quarantined`.
 pub(super) const QUARANTINE: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("quarantine");
 /// (kind, id) → `catalogue::Kept`, deletions among them.
@@ -138,6 +144,9 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError>
     transaction.open_table(SHIFT_TIMES)?;
     transaction.open_table(EMPLOYEE_SHIFTS)?;
     transaction.open_table(OPEN_SHIFTS)?;
+    transaction.open_table(ORDER_TICKETS)?;
+    transaction.open_table(OPEN_TICKETS)?;
+    transaction.open_table(KITCHEN_TIMES)?;
     Ok(())
 }
 

@@ -1,5 +1,9 @@
 //! Reading: one consistent moment of the store.
 
+mod kitchen;
+
+pub use kitchen::{StationTickets, TicketPage};
+
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 use storebox_core::catalogue::Catalogue;
 use storebox_core::command::OrderRef;

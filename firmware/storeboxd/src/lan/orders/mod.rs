@@ -21,7 +21,8 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use response::OrderBody;
+pub use request::OrderTypeWord;
+pub use response::{OrderBody, SyncStatusWord};
 
 use super::auth::Terminal;
 use super::body::Body;

@@ -1,16 +1,19 @@
 //! The house itself: devices, settings, connectivity, what was set aside.
 
 use redb::{ReadableTable, ReadableTableMetadata};
-use storebox_core::command::{Outcome, Rejection};
-use storebox_core::device::Device;
+use storebox_core::command::{Actor, Outcome, Rejection};
+use storebox_core::device::{Device, Presence};
 use storebox_core::event::{Event, EventData};
-use storebox_core::id::OrderId;
+use storebox_core::id::{DeviceId, OrderId};
 use storebox_core::limits::{DEVICES as DEVICE_LIMIT, QUARANTINED_ROWS};
+use storebox_core::people::Permission;
 use storebox_core::record::{decode, encode};
 use storebox_core::settings::{Connectivity, Settings};
+use storebox_core::text::Name;
 use storebox_core::time::Hlc;
 
 use super::{Decided, Ledger};
+use crate::store::error::StoreError;
 use crate::store::tables::{META_CONNECTIVITY, META_SETTINGS, Quarantined};
 
 impl Ledger<'_> {
@@ -25,6 +28,57 @@ impl Ledger<'_> {
         let what = if known { "device.paired_again" } else { "device.paired" };
         self.audit_at(None, Some(device.id), what, device.name.as_str(), at)?;
         Ok(Ok(Outcome::Done))
+    }
+
+    pub(super) fn rename_device(&mut self, id: DeviceId, name: &Name, actor: Option<&Actor>, at: Hlc) -> Decided {
+        let device = match self.device_for(id, actor)? {
+            Ok(device) => device,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        if device.name == *name {
+            return Ok(Ok(Outcome::Done));
+        }
+        let device = Device { name: name.clone(), ..device };
+        self.devices.insert(id.to_bytes(), encode(&device)?.as_slice())?;
+        let data = EventData::DeviceRenamed { id, name: device.name };
+        self.log(&Event { at, device: actor.map(|actor| actor.device), data })?;
+        self.audit(actor, "device.renamed", &id.to_string(), at)?;
+        Ok(Ok(Outcome::Done))
+    }
+
+    pub(super) fn revoke_device(&mut self, id: DeviceId, actor: Option<&Actor>, at: Hlc) -> Decided {
+        let device = match self.device_for(id, actor)? {
+            Ok(device) => device,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        self.devices.remove(id.to_bytes())?;
+        let data = EventData::DeviceRevoked { id, name: device.name };
+        self.log(&Event { at, device: actor.map(|actor| actor.device), data })?;
+        self.audit(actor, "device.revoked", &id.to_string(), at)?;
+        Ok(Ok(Outcome::Done))
+    }
+
+    /// Tells the log which terminals fell silent or are back.
+    pub(super) fn note_presence(&mut self, noted: &[(DeviceId, Presence)], at: Hlc) -> Decided {
+        for (id, presence) in noted {
+            // It may have been revoked meanwhile.
+            if self.devices.get(id.to_bytes())?.is_none() {
+                continue;
+            }
+            let at = self.counters.clock.tick(at.wall);
+            let data = EventData::DevicePresence { id: *id, presence: *presence };
+            self.log(&Event { at, device: Some(*id), data })?;
+        }
+        Ok(Ok(Outcome::Done))
+    }
+
+    /// A device, for somebody who may change it.
+    fn device_for(&self, id: DeviceId, actor: Option<&Actor>) -> Result<Result<Device, Rejection>, StoreError> {
+        if let Some(Err(rejection)) = actor.map(|actor| actor.must(Permission::PairDevices)) {
+            return Ok(Err(rejection));
+        }
+        let device = self.devices.get(id.to_bytes())?.and_then(|bytes| decode(bytes.value()).ok());
+        Ok(device.ok_or(Rejection::Unknown { what: "device" }))
     }
 
     pub(super) fn apply_settings(&mut self, settings: &Settings, at: Hlc) -> Decided {

@@ -166,11 +166,22 @@ impl<'t> Ledger<'t> {
             (Command::NoteConnectivity(connectivity), _) => self.note_connectivity(*connectivity, at),
             (Command::SetAside { order, reason }, _) => self.set_aside(*order, reason, at),
             (Command::Audit(note), actor) => self.note(note, actor.as_ref(), at),
+            (Command::RenameDevice { device, name }, actor) => self.rename_device(*device, name, actor.as_ref(), at),
+            (Command::RevokeDevice { device }, actor) => self.revoke_device(*device, actor.as_ref(), at),
+            (Command::NotePresence(noted), _) => self.note_presence(noted, at),
         }
     }
 
     fn log(&mut self, event: &Event) -> Result<u64, StoreError> {
         let number = self.counters.last_event.saturating_add(1);
+        // Several events of one command follow each other; times in the log only grow.
+        let later;
+        let event = if event.at > self.counters.clock {
+            event
+        } else {
+            later = Event { at: self.counters.clock.tick(event.at.wall), ..event.clone() };
+            &later
+        };
         self.events.insert(number, encode(event)?.as_slice())?;
         self.counters.last_event = number;
         self.touch(event.at);
@@ -178,7 +189,8 @@ impl<'t> Ledger<'t> {
     }
 
     fn touch(&mut self, at: Hlc) {
-        self.counters.clock = at;
+        // One command may have led to several events, the last of them later than the command.
+        self.counters.clock = self.counters.clock.max(at);
         self.dirty = true;
     }
 

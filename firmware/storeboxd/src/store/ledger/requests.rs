@@ -35,7 +35,11 @@ impl Ledger<'_> {
                 };
                 return Ok(Answer { result: result.map(made), replayed: true });
             }
-            (false, RememberedResult::Entry(entry)) => {
+            (true, RememberedResult::EntryLeft(entry)) => {
+                let result = self.entry(entry)?.ok_or(Rejection::Unreadable);
+                return Ok(Answer { result: result.map(Outcome::Changed), replayed: true });
+            }
+            (false, RememberedResult::Entry(entry) | RememberedResult::EntryLeft(entry)) => {
                 let existing = self.entry(entry)?;
                 let result =
                     existing.map_or(Rejection::Unreadable, |existing| Rejection::EntryKeyMismatch { existing });
@@ -92,8 +96,9 @@ impl Ledger<'_> {
         let result = match result {
             Ok(Outcome::Opened(order)) => RememberedResult::Opened(order.id),
             Ok(Outcome::Left(order)) => RememberedResult::Left { id: order.id, version: order.version },
-            Ok(Outcome::Made(entry) | Outcome::Changed(entry)) => RememberedResult::Entry(entry.reference()),
             Ok(Outcome::Loaded(loaded)) => RememberedResult::Loaded(*loaded),
+            Ok(Outcome::Made(entry)) => RememberedResult::Entry(entry.reference()),
+            Ok(Outcome::Changed(entry)) => RememberedResult::EntryLeft(entry.reference()),
             Ok(Outcome::Done) => return Ok(()),
             Err(rejection) => {
                 let Some(received) = &request.received else { return Ok(()) };
