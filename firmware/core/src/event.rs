@@ -9,8 +9,8 @@ use crate::money::Money;
 use crate::order::{Change, Order, OrderNumber, PaymentStatus, Recorded, Status};
 use crate::record::{Record, RecordError, v1};
 use crate::settings::{Connectivity, Settings};
-use crate::text::Name;
-use crate::time::Hlc;
+use crate::text::{Name, Note};
+use crate::time::{Hlc, Timestamp};
 
 /// One entry of the log. Its number is the key it is stored under.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,16 @@ pub enum EventData {
     Catalogue {
         /// Its revision now.
         revision: u64,
+    },
+    /// The box is kept from the cloud by hand, or no longer.
+    ForcedOffline {
+        /// Until when; none if it is over.
+        until: Option<Timestamp>,
+    },
+    /// The drawer was opened without a sale.
+    DrawerOpened {
+        /// Why.
+        reason: Note,
     },
 }
 
@@ -144,6 +154,9 @@ impl EventData {
             Self::DevicePaired { .. } => "device.paired",
             Self::Entry(entry) => entry.kind.as_str(),
             Self::Catalogue { .. } => "catalogue.changed",
+            Self::ForcedOffline { until: Some(_) } => "connectivity.forced",
+            Self::ForcedOffline { until: None } => "connectivity.released",
+            Self::DrawerOpened { .. } => "drawer.opened",
         }
     }
 
@@ -156,6 +169,8 @@ impl EventData {
             Self::DevicePaired { .. } => "device",
             Self::Entry(entry) => entry.entry.entity.as_str(),
             Self::Catalogue { .. } => "catalogue",
+            Self::ForcedOffline { .. } => "connectivity",
+            Self::DrawerOpened { .. } => "drawer",
         }
     }
 }

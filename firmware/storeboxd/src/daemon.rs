@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::lan::auth::Devices;
 use crate::lan::identity::{IdentityError, LanIdentity, LeafNames};
 use crate::lan::pairing::{Nonces, PairingSecret, SecretError};
+use crate::lan::payment_key::PaymentKey;
 use crate::lan::server::{Connections, Server};
 use crate::lan::tls::{ServerTls, TlsError};
 use crate::lan::{self, Api, renewal};
@@ -110,6 +111,7 @@ impl Daemon {
             limits: lan::pair::LimitsBody::new(&config.lan),
             pairing: tokio::sync::Mutex::default(),
             secret,
+            payment_key: PaymentKey::in_folder(&config.secrets_dir()),
             nonces: Nonces::default(),
             attempts: lan::pair::Attempts::default(),
             fingerprint: identity.fingerprint(),

@@ -12,6 +12,7 @@ use super::Api;
 use super::auth::Terminal;
 use super::body::Rest;
 use super::orders::OrderBody;
+use super::payments::PaymentBody;
 use super::problem::{Problem, Show};
 use crate::store::Answer;
 
@@ -25,8 +26,8 @@ impl Show for Api {
 
     fn entry(&self, entry: &Entry) -> Value {
         match entry {
+            Entry::CardPayment(payment) => json(&PaymentBody::new(payment, self.store.id())),
             Entry::Ticket(_)
-            | Entry::CardPayment(_)
             | Entry::Movement(_)
             | Entry::Shift(_)
             | Entry::Employee(_)

@@ -13,8 +13,8 @@ use storebox_core::command::{Actor, Command, Received, Request};
 use storebox_core::idempotency::RequestKey;
 use storebox_core::limits::{BODY_BYTES, BODY_DISCARD_BYTES, BODY_S, IDEMPOTENCY_KEY_CHARS, REFUSED_BODY_BYTES};
 
-use super::Api;
 use super::problem::Problem;
+use super::{Api, card_guard};
 use crate::store::{Answer, Store, SubmitError, UnderWay};
 
 /// Header of the idempotency key.
@@ -71,10 +71,16 @@ impl<T: DeserializeOwned> FromRequest<Arc<Api>> for Body<T> {
         let bytes = read(&parts.headers, body).await?;
         let mut members = object(&parts.headers, &bytes)?;
         let key = the_one_key(header_key, body_key(&mut members)?)?;
+        card_guard::check(&members)?;
         // Members of a `serde_json` map are sorted, so equal requests give equal text.
         let canonical = Value::Object(members);
         let text = canonical.to_string();
         let key = key.map(|key| RequestKey { key, scope: scope(&route), fingerprint: sha256(text.as_bytes()) });
+        let text = if card_guard::may_hold_secrets(&text) {
+            card_guard::without_secrets(&canonical).to_string()
+        } else {
+            text
+        };
         let value = deserialize(canonical)?;
         let received = Received { route, body: cut(text) };
         Ok(Self { value, rest: Rest { key, received, if_match, under_way } })

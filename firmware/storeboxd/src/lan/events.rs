@@ -279,6 +279,10 @@ impl EventBody {
                 json!({ "version": entry.entry.version }),
             ),
             EventData::Catalogue { revision } => (None, json!({ "revision": revision })),
+            EventData::ForcedOffline { until } => (None, json!({ "until": until })),
+            EventData::DrawerOpened { reason } => {
+                (event.device.map(|device| device.to_string()), json!({ "reason": reason }))
+            }
         };
         Self {
             seq: number,
