@@ -13,6 +13,7 @@ use super::auth::Terminal;
 use super::body::Rest;
 use super::orders::OrderBody;
 use super::payments::PaymentBody;
+use super::people::EmployeeBody;
 use super::problem::{Problem, Show};
 use crate::store::Answer;
 
@@ -27,10 +28,10 @@ impl Show for Api {
     fn entry(&self, entry: &Entry) -> Value {
         match entry {
             Entry::CardPayment(payment) => json(&PaymentBody::new(payment, self.store.id())),
+            Entry::Employee(employee) => json(&EmployeeBody::new(employee, self.store.id())),
             Entry::Ticket(_)
             | Entry::Movement(_)
             | Entry::Shift(_)
-            | Entry::Employee(_)
             | Entry::Customer(_)
             | Entry::DayClose(_) => Value::Null,
         }

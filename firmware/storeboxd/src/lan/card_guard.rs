@@ -12,7 +12,7 @@ use super::problem::Problem;
 /// Members that hold identifiers of things that are sold. UUIDs are told by their form, wherever they stand.
 const IDENTIFIERS: [&str; 8] = ["itemId", "itemIds", "modifierId", "barcode", "barcodes", "sku", "gtin", "ean"];
 /// Members whose text is nobody's business once it was used.
-const SECRETS: [&str; 7] = ["token", "encryptedBlob", "secret", "proof", "pin", "newPin", "password"];
+const SECRETS: [&str; 8] = ["token", "encryptedBlob", "secret", "proof", "pin", "oldPin", "newPin", "password"];
 
 /// Refuses a body that holds a card number, the data of a card's stripe, or a card verification code.
 ///

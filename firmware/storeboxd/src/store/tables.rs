@@ -32,6 +32,8 @@ pub(super) const OPEN_PAYMENTS: TableDefinition<'_, [u8; 16], ()> = TableDefinit
 pub(super) const CARD_DAYS: TableDefinition<'_, (u32, [u8; 32]), i64> = TableDefinition::new("card_days");
 /// (kind, number) → `Account`.
 pub(super) const ACCOUNTS: TableDefinition<'_, (u8, &str), &[u8]> = TableDefinition::new("accounts");
+/// What an employee signs in with, in small letters → employee.
+pub(super) const EMPLOYEE_LOGINS: TableDefinition<'_, &str, [u8; 16]> = TableDefinition::new("employee_logins");
 /// Order → `Quarantined`.
 pub(super) const QUARANTINE: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("quarantine");
 /// Single records by name: see the `META_` constants.
@@ -128,6 +130,7 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError>
     transaction.open_table(CARD_DAYS)?;
     transaction.open_table(ACCOUNTS)?;
     transaction.open_table(META)?;
+    transaction.open_table(EMPLOYEE_LOGINS)?;
     Ok(())
 }
 
