@@ -157,7 +157,9 @@ fn order_events(tables: &Tables) -> Vec<(String, OrderId, u32)> {
         | EventData::Connectivity(_)
         | EventData::DevicePaired { .. }
         | EventData::Entry(_)
-        | EventData::Catalogue { .. } => None,
+        | EventData::Catalogue { .. }
+        | EventData::ForcedOffline { .. }
+        | EventData::DrawerOpened { .. } => None,
     });
     events.collect()
 }

@@ -6,7 +6,8 @@ use storebox_core::device::{Device, DeviceKind};
 use storebox_core::id::{DeviceId, LineId, OrderId, TenderId};
 use storebox_core::idempotency::RequestKey;
 use storebox_core::money::{Currency, Money, TaxRule};
-use storebox_core::order::{Action, CashOffered, Expected, Header, HeaderPatch, Modification};
+use storebox_core::order::{Action, Expected, Header, HeaderPatch, Means, Modification, TenderWish};
+use storebox_core::payment::{Limits, Policy};
 use storebox_core::quantity::Quantity;
 use storebox_core::settings::Settings;
 use storebox_core::text::{Name, Note};
@@ -31,6 +32,8 @@ pub(crate) fn settings(store: &str) -> Settings {
         day_starts_at_h: 0,
         register: name("A"),
         tax_rule: TaxRule { rate_ppm: 100_000, included: false },
+        cash_rounding: Money::from_minor(1),
+        payments: Policy::standard(Some(Limits::USD)),
     }
 }
 
@@ -141,7 +144,9 @@ pub(crate) fn table(table: &str) -> Action {
 
 pub(crate) fn pay(order: u32, minor: i64) -> Action {
     let id = TenderId::new(NOON.plus_millis(order.into()), [0x0e; 10]);
-    Action::Close { cash: vec![CashOffered { id, amount: Money::from_minor(minor) }] }
+    let amount = Money::from_minor(minor);
+    let cash = TenderWish { id, field: "tenders[0]".to_owned(), amount, tip: Money::ZERO, means: Means::Cash };
+    Action::Close { tenders: vec![cash] }
 }
 
 pub(crate) fn void(reason: &str) -> Action {

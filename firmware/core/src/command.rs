@@ -232,6 +232,13 @@ pub enum Rejection {
         /// What was asked, in words: "to create an employee".
         what: &'static str,
     },
+    /// Payments on the order do not allow it.
+    HasPayments {
+        /// What was to be done.
+        action: ActionKind,
+        /// The order as it is.
+        current: Box<Order>,
+    },
     /// The entry is in a state that does not allow it.
     EntryState {
         /// What is wrong.
@@ -264,6 +271,7 @@ impl Rejection {
         match self {
             Self::InvalidTransition { action, current } => Some((RefusedReason::InvalidTransition(*action), current)),
             Self::StaleVersion { current } => Some((RefusedReason::StaleVersion, current)),
+            Self::HasPayments { action, current } => Some((RefusedReason::HasPayments(*action), current)),
             Self::DuplicateId { existing } => Some((RefusedReason::DuplicateId, existing)),
             Self::KeyMismatch { existing } => Some((RefusedReason::KeyMismatch, existing)),
             Self::UnknownOrder
@@ -293,6 +301,7 @@ impl Rejection {
             RefusedReason::StaleVersion => Self::StaleVersion { current: order },
             RefusedReason::DuplicateId => Self::DuplicateId { existing: order },
             RefusedReason::KeyMismatch => Self::KeyMismatch { existing: order },
+            RefusedReason::HasPayments(action) => Self::HasPayments { action, current: order },
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::money::Money;
 use crate::order::{Change, Order, OrderNumber, PaymentStatus, Recorded, Status};
 use crate::record::{Record, RecordError, v1};
 use crate::settings::{Connectivity, Settings};
-use crate::text::Name;
-use crate::time::Hlc;
+use crate::text::{Name, Note};
+use crate::time::{Hlc, Timestamp};
 
 /// One entry of the log. Its number is the key it is stored under.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +74,16 @@ pub enum EventData {
         id: DeviceId,
         /// How the box stands with it.
         presence: Presence,
+    },
+    /// The box is kept from the cloud by hand, or no longer.
+    ForcedOffline {
+        /// Until when; none if it is over.
+        until: Option<Timestamp>,
+    },
+    /// The drawer was opened without a sale.
+    DrawerOpened {
+        /// Why.
+        reason: Note,
     },
 }
 
@@ -172,6 +182,9 @@ impl EventData {
                 Presence::Weak => "device.weak",
                 Presence::Offline => "device.offline",
             },
+            Self::ForcedOffline { until: Some(_) } => "connectivity.forced",
+            Self::ForcedOffline { until: None } => "connectivity.released",
+            Self::DrawerOpened { .. } => "drawer.opened",
         }
     }
 
@@ -187,6 +200,8 @@ impl EventData {
             | Self::DevicePresence { .. } => "device",
             Self::Entry(entry) => entry.entry.entity.as_str(),
             Self::Catalogue { .. } => "catalogue",
+            Self::ForcedOffline { .. } => "connectivity",
+            Self::DrawerOpened { .. } => "drawer",
         }
     }
 }

@@ -25,6 +25,30 @@ pub const VERSIONS_PER_TICKET: u32 = 100;
 /// Length of an idempotency key, as the IETF draft's implementations allow.
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
 
+// Payments.
+
+/// A processor's token: S0's column has 500 characters.
+pub const CARD_TOKEN_CHARS: usize = 500;
+/// What a reader encrypted about a card: readers send one to two kilobytes.
+pub const CARD_BLOB_CHARS: usize = 4_096;
+/// A tip or a limit beyond this is a slip of the finger; below [`PRICE_MAX_MINOR`], so that sums of them fit.
+pub const TIP_MAX_MINOR: i64 = 1_000_000_000;
+/// Smallest coin, in minor units: 1 000 is what the coarsest cash in use takes (IDR).
+pub const CASH_ROUNDING_MAX_MINOR: i64 = 10_000;
+/// Balances of gift cards and loyalty accounts in one request; they fit in [`BODY_BYTES`].
+pub const ACCOUNTS_PER_REQUEST: usize = 1_000;
+/// Card payments in one answer.
+pub const PAYMENTS_PER_ANSWER: usize = 500;
+/// Card payments in one answer when nobody says how many.
+pub const PAYMENTS_PER_ANSWER_DEFAULT: usize = 100;
+/// How long the box is kept from the cloud when nobody says how long: a drill, not a habit.
+pub const FORCED_OFFLINE_MIN_DEFAULT: u64 = 60;
+/// Longest the box is kept from the cloud by hand: a day of sales is as much as anybody wants to catch up with.
+pub const FORCED_OFFLINE_MIN: u64 = 24 * 60;
+/// Business days for which it is remembered what a card was charged; only the current one is looked at, and a clock
+/// that is set back finds the day before.
+pub const CARD_DAYS_KEPT: u32 = 3;
+
 // What a terminal is told to hold itself to (L14).
 
 /// Requests a terminal may hold back while it cannot reach the box.

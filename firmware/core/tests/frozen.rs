@@ -17,10 +17,13 @@ use std::path::PathBuf;
 
 use storebox_core::audit::{AuditEntry, Head};
 use storebox_core::conflict::{RefusedReason, RefusedWrite};
+use storebox_core::day::Day;
 use storebox_core::device::{Device, DeviceKind, Presence};
 use storebox_core::entry::{Entity, EntryEvent, EntryRef};
 use storebox_core::event::{Event, EventData, OrderEvent, OrderEventKind};
-use storebox_core::id::{ConflictId, DeviceId, EmployeeId, LineId, OrderId, ShiftId, TenderId, TicketId};
+use storebox_core::id::{
+    CardPaymentId, ConflictId, DeviceId, EmployeeId, LineId, OrderId, ShiftId, TenderId, TicketId,
+};
 use storebox_core::idempotency::{Remembered, RememberedResult};
 use storebox_core::kitchen::{Action as KitchenAction, Decision, KitchenTimes, State, Ticket, TicketLine, decide};
 use storebox_core::money::{Currency, Money, TaxRule};
@@ -30,6 +33,9 @@ use storebox_core::order::{
     TenderState,
 };
 use storebox_core::outbox::OutboxEntry;
+use storebox_core::payment::{
+    Account, AccountKey, AccountKind, CardPayment, CardPolicy, CardStatus, Forced, Limits, Policy,
+};
 use storebox_core::people::{Employee, PinHash, Role};
 use storebox_core::quantity::Quantity;
 use storebox_core::record::{Record, RecordError, decode, encode};
@@ -52,7 +58,10 @@ fn order_changes_are_read_for_ever() {
     check("order_closed", &recorded(Change::Closed { tenders: vec![tender()] }));
     check("order_progressed", &recorded(Change::Progressed(Status::Preparing)));
     check("order_tendered", &recorded(Change::Tendered(tender())));
-    check("order_settled", &recorded(Change::Settled { tender: tender().id, state: TenderState::Declined }));
+    check(
+        "order_settled",
+        &recorded(Change::Settled { tender: tender().id, state: TenderState::Declined, reason: None }),
+    );
     check("order_refunded", &recorded(Change::Refunded(refund())));
     check("order_voided", &recorded(Change::Voided { reason: Some(note("guest left")) }));
 }
@@ -81,12 +90,19 @@ fn events_are_read_for_ever() {
     check("event_device_renamed", &event(EventData::DeviceRenamed { id, name: name("Till 2") }));
     check("event_device_revoked", &event(EventData::DeviceRevoked { id, name: name("Till 2") }));
     check("event_device_presence", &event(EventData::DevicePresence { id, presence: Presence::Offline }));
+    check("event_forced_offline", &event(EventData::ForcedOffline { until: Some(Timestamp::from_millis(9)) }));
+    check("event_drawer", &event(EventData::DrawerOpened { reason: note("change for the float") }));
     check("event_device", &event(EventData::DevicePaired { name: name("Till 1"), kind: DeviceKind::Handheld }));
 }
 
 #[test]
 fn everything_else_is_read_for_ever() {
     check("settings", &settings());
+    check("card_payment", &card_payment());
+    let key = AccountKey { kind: AccountKind::Loyalty, number: name("L-7") };
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    check("account", &Account { key, balance: Money::from_minor(5_000), held: Money::from_minor(-20), updated_at: at });
+    check("forced_offline", &Forced { since: at, until: at.plus_millis(60_000), by: None });
     check("connectivity", &Connectivity::LocalOnly);
     let ticket = EntryRef { entity: Entity::Ticket, id: [9; 16], version: 2 };
     check("outbox_entry", &OutboxEntry::Entry(ticket));
@@ -289,6 +305,7 @@ fn modification() -> Modification {
             notes: Some(None),
         }],
         removed: vec![LineId::from_bytes([4; 16])],
+        reason: Some(note("spilled")),
     }
 }
 
@@ -302,6 +319,9 @@ fn tender() -> Tender {
         tip: Money::from_minor(100),
         rounding: Money::from_minor(-2),
         reference: Some(name("slip 7")),
+        last_four: Some(Text::cut("1111")),
+        points: Some(70),
+        signature_required: true,
         state: TenderState::Captured,
     }
 }
@@ -314,6 +334,8 @@ fn refund() -> Refund {
         tax: Money::from_minor(50),
         kind: TenderKind::Cash,
         tender: Some(TenderId::from_bytes([8; 16])),
+        rounding: Money::from_minor(2),
+        reference: Some(name("slip 8")),
         restock: true,
         reason: note("cold"),
     }
@@ -359,5 +381,34 @@ fn settings() -> Settings {
         day_starts_at_h: 4,
         register: name("A"),
         tax_rule: TaxRule { rate_ppm: 100_000, included: true },
+        cash_rounding: Money::from_minor(10),
+        payments: Policy { new_cards: CardPolicy::Terminal, ..Policy::standard(Some(Limits::USD)) },
+    }
+}
+
+fn card_payment() -> CardPayment {
+    CardPayment {
+        id: CardPaymentId::from_bytes([10; 16]),
+        version: 4,
+        order: OrderId::from_bytes([2; 16]),
+        tender: TenderId::from_bytes([8; 16]),
+        device: DeviceId::from_bytes([1; 16]),
+        amount: Money::from_minor(1_200),
+        method: TenderKind::CardToken,
+        card: [11; 32],
+        sealed: vec![1, 2, 3],
+        last_four: Some(Text::cut("1111")),
+        status: CardStatus::Declined,
+        queued_at: Timestamp::from_millis(1_700_000_000_000),
+        day: Day(19_675),
+        processed_at: Some(Timestamp::from_millis(1_700_000_001_000)),
+        attempts: 2,
+        last_attempt: Some(Timestamp::from_millis(1_700_000_000_500)),
+        response: Some(note("insufficient funds")),
+        signature_required: true,
+        fallback_required: true,
+        fallback_handled: true,
+        handled_by: Some(EmployeeId::from_bytes([7; 16])),
+        replaced_by: Some(TenderId::from_bytes([12; 16])),
     }
 }

@@ -5,17 +5,22 @@
 use proptest::prelude::*;
 use storebox_core::command::{Actor, Rejection};
 use storebox_core::device::DeviceKind;
-use storebox_core::id::{DeviceId, LineId, OrderId, TenderId};
+use storebox_core::id::{DeviceId, EmployeeId, LineId, OrderId, TenderId};
 use storebox_core::limits::{LINES_PER_ORDER, VERSIONS_PER_ORDER};
 use storebox_core::money::{Money, TaxRule};
 use storebox_core::order::{
-    Action, CashOffered, Change, Decision, Expected, Header, HeaderPatch, Line, LineChange, Modification, Modifier,
-    Opened, Order, OrderLine, OrderNumber, PaymentStatus, Pricing, Recorded, Status, decide, open,
+    Action, Change, Decision, Expected, Header, HeaderPatch, Line, LineChange, Means, Modification, Modifier, Opened,
+    Order, OrderLine, OrderNumber, PaymentStatus, Pricing, Recorded, Status, TenderWish, Terms, decide, open,
 };
+use storebox_core::people::{Role, Staff};
 use storebox_core::quantity::Quantity;
 use storebox_core::text::{Name, Note};
 use storebox_core::time::{Hlc, Timestamp};
 
+/// No coin is smaller than the minor unit, and nobody signs.
+const TERMS: Terms = Terms { cash_rounding: Money::from_minor(1), signature_above: None };
+const MANAGER: Actor =
+    Actor { staff: Some(Staff { employee: EmployeeId::from_bytes([4; 16]), role: Role::Manager }), ..TILL };
 const TILL: Actor = Actor { device: DeviceId::from_bytes([1; 16]), kind: DeviceKind::Pos, staff: None };
 
 fn name(text: &str) -> Name {
@@ -56,14 +61,23 @@ fn order(lines: Vec<Line>) -> Order {
 }
 
 fn after(order: &Order, action: &Action) -> Result<Order, Rejection> {
-    match decide(order, action, Expected::default(), &TILL, at(u64::from(order.version)))? {
+    match decide(order, action, Expected::default(), &MANAGER, &TERMS, at(u64::from(order.version)))? {
         Decision::Unchanged => Ok(order.clone()),
         Decision::Record(decided) => Ok(decided.1),
     }
 }
 
 fn cash(amount: i64) -> Action {
-    Action::Close { cash: vec![CashOffered { id: TenderId::from_bytes([3; 16]), amount: Money::from_minor(amount) }] }
+    Action::Close { tenders: vec![note(3, amount)] }
+}
+
+fn note(id: u8, amount: i64) -> TenderWish {
+    let (id, amount) = (TenderId::from_bytes([id; 16]), Money::from_minor(amount));
+    TenderWish { id, field: "tenders".to_owned(), amount, tip: Money::ZERO, means: Means::Cash }
+}
+
+fn void() -> Action {
+    Action::Void { reason: Note::new("guest left".to_owned()).ok() }
 }
 
 fn in_status(status: Status) -> Order {
@@ -73,7 +87,7 @@ fn in_status(status: Status) -> Order {
         Status::Confirmed => after(&fresh, &Action::SendToKitchen).unwrap(),
         Status::Preparing | Status::Ready => Order { status, ..after(&fresh, &Action::SendToKitchen).unwrap() },
         Status::Completed => after(&fresh, &cash(550)).unwrap(),
-        Status::Voided => after(&fresh, &Action::Void { reason: None }).unwrap(),
+        Status::Voided => after(&fresh, &void()).unwrap(),
     }
 }
 
@@ -81,7 +95,7 @@ fn in_status(status: Status) -> Order {
 #[test]
 fn every_transition_is_allowed_or_refused_as_drawn() {
     let modify = Action::Modify(Modification { added: vec![line(2, 100, 1_000)], ..Modification::default() });
-    let actions = [modify, Action::SendToKitchen, cash(10_000), Action::Void { reason: None }];
+    let actions = [modify, Action::SendToKitchen, cash(10_000), void()];
     for status in Status::ALL {
         let order = in_status(status);
         assert_eq!(order.status, status);
@@ -115,10 +129,9 @@ fn cash_gives_change_and_too_little_is_refused_with_what_is_due() {
 #[test]
 fn several_notes_cover_the_total_in_the_order_they_were_counted() {
     let order = order(vec![line(1, 1_000, 1_000)]);
-    let note = |id, amount| CashOffered { id: TenderId::from_bytes([id; 16]), amount: Money::from_minor(amount) };
-    let closed = after(&order, &Action::Close { cash: vec![note(1, 1_000), note(2, 500)] }).unwrap();
+    let closed = after(&order, &Action::Close { tenders: vec![note(1, 1_000), note(2, 500)] }).unwrap();
     assert_eq!(closed.tenders.iter().map(|tender| tender.change.minor()).collect::<Vec<_>>(), [0, 400]);
-    let too_many = Action::Close { cash: vec![note(1, 1_100), note(2, 500)] };
+    let too_many = Action::Close { tenders: vec![note(1, 1_100), note(2, 500)] };
     assert!(matches!(after(&order, &too_many), Err(Rejection::Invalid { .. })));
 }
 
@@ -127,7 +140,7 @@ fn an_empty_order_can_be_opened_but_neither_sent_nor_closed() {
     let tab = order(Vec::new());
     assert_eq!(after(&tab, &Action::SendToKitchen), Err(Rejection::NothingOrdered));
     assert_eq!(after(&tab, &cash(100)), Err(Rejection::NothingOrdered));
-    assert_eq!(after(&tab, &Action::Void { reason: None }).unwrap().status, Status::Voided);
+    assert_eq!(after(&tab, &void()).unwrap().status, Status::Voided);
 }
 
 #[test]
@@ -145,8 +158,8 @@ fn sending_twice_changes_nothing_but_new_lines_are_sent() {
 fn what_a_terminal_expects_must_hold() {
     let order = order(vec![line(1, 100, 1_000)]);
     let moved = after(&order, &Action::SendToKitchen).unwrap();
-    let void = Action::Void { reason: None };
-    let try_with = |expected| decide(&moved, &void, expected, &TILL, at(9));
+    let void = void();
+    let try_with = |expected| decide(&moved, &void, expected, &MANAGER, &TERMS, at(9));
     let stale = Expected { version: Some(order.version), updated_at: None };
     assert_eq!(try_with(stale), Err(Rejection::StaleVersion { current: Box::new(moved.clone()) }));
     let stale = Expected { version: None, updated_at: Some(order.updated_at) };
@@ -162,7 +175,7 @@ fn a_header_changes_only_for_who_has_seen_it() {
     let action = Action::Modify(Modification { header, ..Modification::default() });
     assert_eq!(after(&order, &action), Err(Rejection::VersionNeeded));
     let seen = Expected { version: Some(1), updated_at: None };
-    let Ok(Decision::Record(decided)) = decide(&order, &action, seen, &TILL, at(1)) else { panic!("refused") };
+    let Ok(Decision::Record(decided)) = decide(&order, &action, seen, &TILL, &TERMS, at(1)) else { panic!("refused") };
     assert_eq!(decided.1.header.table_id, Some(name("table-5")));
 }
 
@@ -170,7 +183,7 @@ fn a_header_changes_only_for_who_has_seen_it() {
 fn a_kiosk_changes_only_its_own_orders() {
     let order = order(vec![line(1, 100, 1_000)]);
     let kiosk = |device| Actor { device, kind: DeviceKind::Kiosk, staff: None };
-    let try_as = |actor| decide(&order, &Action::SendToKitchen, Expected::default(), &actor, at(1));
+    let try_as = |actor| decide(&order, &Action::SendToKitchen, Expected::default(), &actor, &TERMS, at(1));
     assert_eq!(try_as(kiosk(DeviceId::from_bytes([8; 16]))), Err(Rejection::NotYours));
     assert!(try_as(kiosk(TILL.device)).is_ok());
 }
@@ -240,7 +253,7 @@ fn any_action() -> impl Strategy<Value = Action> {
         1 => removed.prop_map(Action::Modify),
         2 => Just(Action::SendToKitchen),
         1 => (0i64..100_000).prop_map(cash),
-        1 => Just(Action::Void { reason: None }),
+        1 => Just(void()),
     ]
 }
 
@@ -259,7 +272,7 @@ proptest! {
         let mut history = vec![first];
         let mut states = vec![order.clone()];
         for (action, wall) in actions {
-            let Ok(Decision::Record(decided)) = decide(&order, &action, Expected::default(), &TILL, at(wall)) else {
+            let Ok(Decision::Record(decided)) = decide(&order, &action, Expected::default(), &MANAGER, &TERMS, at(wall)) else {
                 continue;
             };
             let (recorded, after) = *decided;

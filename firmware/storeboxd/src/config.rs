@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use storebox_core::day::Calendar;
-use storebox_core::limits::{DEVICE_BURST, DEVICE_RATE_PER_S};
-use storebox_core::money::{Currency, TaxRule};
+use storebox_core::limits::{CASH_ROUNDING_MAX_MINOR, DEVICE_BURST, DEVICE_RATE_PER_S, PRICE_MAX_MINOR};
+use storebox_core::money::{Currency, Money, TaxRule};
+use storebox_core::payment::{CardPolicy, Limits, Policy};
 use storebox_core::settings::{Connectivity, Mode, Settings};
 use storebox_core::text::Name;
 use storebox_core::throttle::Rate;
@@ -26,6 +27,9 @@ pub struct Config {
     /// `[cloud]`
     #[serde(default)]
     pub cloud: CloudConfig,
+    /// `[offline]`
+    #[serde(default)]
+    pub offline: OfflineConfig,
 }
 
 /// `[store]`
@@ -55,6 +59,9 @@ pub struct StoreConfig {
     /// What is done about a price that differs from the catalogue's.
     #[serde(default)]
     pub price_override: PriceOverride,
+    /// The smallest coin, in minor units.
+    #[serde(default = "default_cash_rounding", deserialize_with = "coin")]
+    cash_rounding: Money,
 }
 
 /// What is done when a terminal asks for another price than the catalogue's.
@@ -115,6 +122,80 @@ pub struct CloudConfig {
     pub url: Option<String>,
 }
 
+/// `[offline]`: what is risked on cards while the cloud is away. Amounts are in major units, as people write them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OfflineConfig {
+    /// Cards that are new to the store.
+    card_policy: CardPolicy,
+    /// Cards the processor has a token for.
+    token_policy: CardPolicy,
+    /// One payment is at most this.
+    payment_limit: Option<Major>,
+    /// All payments of one card on one business day are together at most this.
+    daily_card_limit: Option<Major>,
+    /// Everything that waits is together at most this.
+    total_queue_limit: Option<Major>,
+    /// A payment above this takes a signature.
+    require_signature: Option<Major>,
+}
+
+impl Default for OfflineConfig {
+    fn default() -> Self {
+        let Policy { new_cards, stored_cards, limits: _ } = Policy::standard(None);
+        Self {
+            card_policy: new_cards,
+            token_policy: stored_cards,
+            payment_limit: None,
+            daily_card_limit: None,
+            total_queue_limit: None,
+            require_signature: None,
+        }
+    }
+}
+
+impl OfflineConfig {
+    /// Limits hold only together: outside the United States all four have to be set, or nothing is queued.
+    fn policy(&self, currency: Currency) -> Policy {
+        let standard = (currency.code() == Currency::USD.code()).then_some(Limits::USD);
+        let limit = |given: Option<Major>, standard: Option<Money>| given.map(|major| major.of(currency)).or(standard);
+        let limits = || {
+            Some(Limits {
+                per_transaction: limit(self.payment_limit, standard.map(|limits| limits.per_transaction))?,
+                per_card_per_day: limit(self.daily_card_limit, standard.map(|limits| limits.per_card_per_day))?,
+                total_queued: limit(self.total_queue_limit, standard.map(|limits| limits.total_queued))?,
+                signature_above: limit(self.require_signature, standard.map(|limits| limits.signature_above))?,
+            })
+        };
+        Policy { new_cards: self.card_policy, stored_cards: self.token_policy, limits: limits() }
+    }
+}
+
+/// An amount in major units with up to four decimals, held in ten-thousandths.
+#[derive(Clone, Copy, Debug)]
+struct Major(i64);
+
+impl Major {
+    /// In minor units; what the currency cannot say is cut off.
+    fn of(self, currency: Currency) -> Money {
+        let minor = i128::from(self.0) * 10_i128.pow(u32::from(currency.exponent)) / 10_000;
+        Money::from_minor(i64::try_from(minor).unwrap_or(PRICE_MAX_MINOR))
+    }
+}
+
+impl<'de> Deserialize<'de> for Major {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let scaled = f64::deserialize(deserializer)? * 10_000.0;
+        if !(0.0..=1e13).contains(&scaled) || (scaled - scaled.round()).abs() > 1e-3 {
+            return Err(D::Error::custom(
+                "an amount is between 0 and 1000000000 with up to four decimals, like 100.00",
+            ));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1e13, checked above")]
+        Ok(Self(scaled.round() as i64))
+    }
+}
+
 impl Config {
     /// Reads a configuration file.
     ///
@@ -138,9 +219,11 @@ impl Config {
                 register: default_register(),
                 tax: TaxConfig::default(),
                 price_override: PriceOverride::default(),
+                cash_rounding: default_cash_rounding(),
             },
             lan: LanConfig::default(),
             cloud: CloudConfig::default(),
+            offline: OfflineConfig::default(),
         }
     }
 
@@ -153,6 +236,8 @@ impl Config {
             day_starts_at_h: self.store.day_starts_at_h,
             register: self.store.register.clone(),
             tax_rule: TaxRule { rate_ppm: self.store.tax.percent, included: self.store.tax.included },
+            cash_rounding: self.store.cash_rounding,
+            payments: self.offline.policy(self.store.currency),
         }
     }
 
@@ -167,6 +252,11 @@ impl Config {
     /// The folder of everything about the LAN: keys, certificates, address.
     pub fn lan_dir(&self) -> PathBuf {
         self.store.state_dir.join("lan")
+    }
+
+    /// The folder of keys that must not lie in the database.
+    pub fn secrets_dir(&self) -> PathBuf {
+        self.store.state_dir.join("secrets")
     }
 
     /// The pairing secret's file.
@@ -227,6 +317,17 @@ fn default_timezone() -> Name {
 
 fn default_register() -> Name {
     name("A")
+}
+
+fn default_cash_rounding() -> Money {
+    Money::from_minor(1)
+}
+
+fn coin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
+    match i64::deserialize(deserializer)? {
+        minor @ 1..=CASH_ROUNDING_MAX_MINOR => Ok(Money::from_minor(minor)),
+        _ => Err(D::Error::custom(format!("the smallest coin is 1 to {CASH_ROUNDING_MAX_MINOR} minor units"))),
+    }
 }
 
 fn default_currency() -> Currency {
@@ -329,6 +430,7 @@ mod tests {
             ("tax = { percent = 101 }", "between 0 and 100"),
             ("register = 'till one'", "capital letters"),
             ("timezone = 'local time'", "IANA"),
+            ("cash_rounding = 0", "smallest coin"),
         ] {
             let error = parse(&format!("[store]\nstate_dir = '/s'\n{line}\n")).unwrap_err();
             assert!(error.contains(expected) && error.contains("line 3"), "{error}");
@@ -342,6 +444,22 @@ mod tests {
         for wrong in ["http://cloud.example", "https://", "cloud.example", "https://two words"] {
             assert!(read(wrong).unwrap_err().contains("https://"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn l6_limits_are_in_major_units_and_standard_for_us_dollars_only() {
+        let read = |text: &str| parse(&format!("[store]\nstate_dir = '/s'\n{text}")).unwrap().settings().payments;
+        assert_eq!(read(""), Policy::standard(Some(Limits::USD)));
+        let some = read("[offline]\npayment_limit = 50\nrequire_signature = 0.5\n").limits.unwrap();
+        assert_eq!((some.per_transaction.minor(), some.signature_above.minor()), (50_00, 50));
+        assert_eq!(some.total_queued, Limits::USD.total_queued);
+        let all = "[offline]\ncard_policy = 'queue'\npayment_limit = 10000\ndaily_card_limit = 20000\n\
+                   total_queue_limit = 200000\n";
+        assert_eq!(read(&format!("currency = 'JPY'\n{all}")).limits, None);
+        let yen = read(&format!("currency = 'JPY'\n{all}require_signature = 2500\n"));
+        assert_eq!((yen.new_cards, yen.limits.unwrap().per_transaction.minor()), (CardPolicy::Queue, 10_000));
+        let error = parse("[store]\nstate_dir = '/s'\n[offline]\npayment_limit = -1\n").unwrap_err();
+        assert!(error.contains("line 4") && error.contains("decimals"), "{error}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::lan::auth::Devices;
 use crate::lan::identity::{IdentityError, LanIdentity, LeafNames};
 use crate::lan::pairing::{Nonces, PairingSecret, SecretError};
+use crate::lan::payment_key::PaymentKey;
 use crate::lan::people::{FirstOwner, OwnerError, Pins, Sessions};
 use crate::lan::server::{Connections, Server};
 use crate::lan::tls::{ServerTls, TlsError};
@@ -115,6 +116,7 @@ impl Daemon {
             limits: lan::pair::LimitsBody::new(&config.lan),
             pairing: tokio::sync::Mutex::default(),
             secret,
+            payment_key: PaymentKey::in_folder(&config.secrets_dir()),
             nonces: Nonces::default(),
             attempts: lan::pair::Attempts::default(),
             sessions: Sessions::default(),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{DeviceId, EmployeeId, LineId, TenderId};
 use crate::money::{Money, TaxRule};
 use crate::order::{OrderNumber, Status};
+use crate::payment::LastFour;
 use crate::quantity::Quantity;
 use crate::record::{Record, RecordError, v1};
 use crate::text::{Name, Note};
@@ -60,6 +61,8 @@ pub enum Change {
         tender: TenderId,
         /// What it is now.
         state: TenderState,
+        /// Why, if somebody decided it.
+        reason: Option<Note>,
     },
     /// Money was given back.
     Refunded(Refund),
@@ -155,10 +158,12 @@ pub struct Modification {
     pub changed: Vec<LineChange>,
     /// Lines taken off.
     pub removed: Vec<LineId>,
+    /// Why; needed to take off what the kitchen knows of.
+    pub reason: Option<Note>,
 }
 
 impl Modification {
-    /// Whether nothing changes.
+    /// Whether nothing changes; a reason alone changes nothing.
     pub fn is_empty(&self) -> bool {
         self.header.is_empty() && self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
     }
@@ -302,7 +307,7 @@ pub struct Tender {
     pub kind: TenderKind,
     /// What it pays of the order.
     pub amount: Money,
-    /// What the guest handed over.
+    /// What the guest handed over, or was charged: amount, rounding, tip and change together.
     pub tendered: Money,
     /// What the guest got back.
     pub change: Money,
@@ -312,6 +317,12 @@ pub struct Tender {
     pub rounding: Money,
     /// Slip of a card terminal, number of a gift card, card payment.
     pub reference: Option<Name>,
+    /// The last digits of the card, for receipts.
+    pub last_four: Option<LastFour>,
+    /// How many points it took, by the word of the terminal.
+    pub points: Option<u32>,
+    /// Somebody has to sign for it.
+    pub signature_required: bool,
     /// What became of it.
     pub state: TenderState,
 }
@@ -332,6 +343,55 @@ pub enum TenderKind {
     GiftCard,
     /// Loyalty points.
     Loyalty,
+}
+
+impl Tender {
+    /// What comes in by it: into the drawer, or off a card.
+    pub fn received(&self) -> Option<Money> {
+        self.tendered.checked_sub(self.change)
+    }
+}
+
+impl TenderState {
+    /// Whether it pays for anything.
+    pub const fn counts(self) -> bool {
+        match self {
+            Self::Captured | Self::Queued => true,
+            Self::Declined | Self::Voided => false,
+        }
+    }
+
+    /// The word used on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Captured => "captured",
+            Self::Queued => "queued",
+            Self::Declined => "declined",
+            Self::Voided => "voided",
+        }
+    }
+}
+
+impl TenderKind {
+    /// The word used on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cash => "cash",
+            Self::CardToken => "card_token",
+            Self::Card => "card",
+            Self::Terminal => "terminal",
+            Self::GiftCard => "gift_card",
+            Self::Loyalty => "loyalty",
+        }
+    }
+
+    /// Whether it waits for the cloud.
+    pub const fn is_queued(self) -> bool {
+        match self {
+            Self::CardToken | Self::Card => true,
+            Self::Cash | Self::Terminal | Self::GiftCard | Self::Loyalty => false,
+        }
+    }
 }
 
 /// What became of a payment.
@@ -363,6 +423,10 @@ pub struct Refund {
     pub kind: TenderKind,
     /// The payment it takes back, if it is of one.
     pub tender: Option<TenderId>,
+    /// What rounding cash to the smallest coin adds to (or, below zero, takes from) `amount`.
+    pub rounding: Money,
+    /// Slip of a card terminal, number of a gift card.
+    pub reference: Option<Name>,
     /// Whether what is brought back can be sold again.
     pub restock: bool,
     /// Why.

@@ -13,12 +13,19 @@
 
 mod change;
 mod decide;
+mod journal;
+mod refund;
+mod tender;
 
 pub use change::{
     Change, Discount, Header, HeaderPatch, Line, LineChange, Modification, Modifier, Opened, OrderType, Pricing,
     Recorded, Reduction, Refund, RefundLine, Tender, TenderKind, TenderState,
 };
-pub use decide::{Action, ActionKind, CashOffered, Decision, Expected, decide, open};
+pub use decide::{Action, ActionKind, Decision, Expected, decide, open, replace_tender, settle_tender};
+pub use journal::{JournalAccount, JournalLine, journal};
+pub use refund::RefundWish;
+pub(crate) use tender::member_of;
+pub use tender::{Means, TenderWish, Terms};
 
 use core::fmt;
 
@@ -244,7 +251,7 @@ impl Order {
             // The furthest wins: a late word of the kitchen changes nothing.
             Change::Progressed(status) => self.status = self.status.max(*status),
             Change::Tendered(tender) => self.tenders.push(tender.clone()),
-            Change::Settled { tender, state } => {
+            Change::Settled { tender, state, reason: _ } => {
                 if let Some(tender) = self.tenders.iter_mut().find(|other| other.id == *tender) {
                     tender.state = *state;
                 }
@@ -260,15 +267,34 @@ impl Order {
         Ok(())
     }
 
+    /// The payments that count: neither declined nor taken back.
+    pub fn counted_tenders(&self) -> impl Iterator<Item = &Tender> {
+        self.tenders.iter().filter(|tender| tender.state.counts())
+    }
+
     /// What was paid so far.
     pub fn paid(&self) -> Option<Money> {
-        Money::sum(self.tenders.iter().map(|tender| Some(tender.amount)))
+        Money::sum(self.counted_tenders().map(|tender| Some(tender.amount)))
+    }
+
+    /// What is still to be paid.
+    pub fn due(&self) -> Option<Money> {
+        self.totals.total.checked_sub(self.paid()?).map(|due| due.max(Money::ZERO))
+    }
+
+    /// What was given back so far.
+    pub fn refunded(&self) -> Option<Money> {
+        Money::sum(self.refunds.iter().map(|refund| Some(refund.amount)))
     }
 
     /// How much of the order is paid.
     pub fn payment_status(&self) -> PaymentStatus {
         let paid = self.paid().unwrap_or_default();
-        if self.status == Status::Completed || (paid > Money::ZERO && paid >= self.totals.total) {
+        let refunded = self.refunded().unwrap_or_default();
+        let completed = self.status == Status::Completed;
+        if refunded > Money::ZERO && refunded >= paid {
+            PaymentStatus::Refunded
+        } else if (completed || paid > Money::ZERO) && paid >= self.totals.total {
             PaymentStatus::Paid
         } else if paid > Money::ZERO {
             PaymentStatus::Partial
@@ -280,6 +306,11 @@ impl Order {
     /// Whether some line, or some of a line, was not sent to the kitchen yet.
     pub fn has_unsent(&self) -> bool {
         self.lines.iter().any(|line| !line.is_sent())
+    }
+
+    /// Whether the kitchen knows about some of it.
+    pub fn has_sent(&self) -> bool {
+        self.lines.iter().any(|line| line.sent.is_positive())
     }
 
     /// The line of that id.
@@ -305,15 +336,22 @@ impl Order {
     }
 
     fn count(&self) -> Option<Totals> {
-        let mut totals = Totals::default();
+        Totals::of(self.lines.iter().map(|line| (line.line.total(), line.line.tax)))
+    }
+}
+
+impl Totals {
+    /// The sums of lines, each with its price and its tax.
+    fn of(lines: impl Iterator<Item = (Option<Money>, TaxRule)>) -> Option<Self> {
+        let mut totals = Self::default();
         // One sum for every tax rule: rounding once for each is what tax offices expect of a check.
         let mut taxed: Vec<(TaxRule, Money)> = Vec::new();
-        for line in &self.lines {
-            let price = line.line.total()?;
+        for (price, tax) in lines {
+            let price = price?;
             totals.subtotal = totals.subtotal.checked_add(price)?;
-            match taxed.iter_mut().find(|(rule, _)| *rule == line.line.tax) {
+            match taxed.iter_mut().find(|(rule, _)| *rule == tax) {
                 Some((_, sum)) => *sum = sum.checked_add(price)?,
-                None => taxed.push((line.line.tax, price)),
+                None => taxed.push((tax, price)),
             }
         }
         totals.total = totals.subtotal;

@@ -14,6 +14,7 @@ use super::body::Rest;
 use super::kitchen::TicketBody;
 use super::menu::LoadedBody;
 use super::orders::OrderBody;
+use super::payments::PaymentBody;
 use super::people::EmployeeBody;
 use super::problem::{Problem, Show};
 use super::shifts::ShiftBody;
@@ -30,9 +31,10 @@ impl Show for Api {
     fn entry(&self, entry: &Entry) -> Value {
         match entry {
             Entry::Ticket(ticket) => json(&TicketBody::new(ticket, self)),
+            Entry::CardPayment(payment) => json(&PaymentBody::new(payment, self.store.id())),
             Entry::Shift(shift) => json(&ShiftBody::new(shift, self.store.id())),
             Entry::Employee(employee) => json(&EmployeeBody::new(employee, self.store.id())),
-            Entry::CardPayment(_) | Entry::Movement(_) | Entry::Customer(_) | Entry::DayClose(_) => Value::Null,
+            Entry::Movement(_) | Entry::Customer(_) | Entry::DayClose(_) => Value::Null,
         }
     }
 }

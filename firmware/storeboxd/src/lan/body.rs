@@ -15,8 +15,8 @@ use storebox_core::command::{Actor, Command, Received, Request};
 use storebox_core::idempotency::{Fingerprint, RequestKey};
 use storebox_core::limits::{BODY_BYTES, BODY_DISCARD_BYTES, BODY_S, IDEMPOTENCY_KEY_CHARS, REFUSED_BODY_BYTES};
 
-use super::Api;
 use super::problem::Problem;
+use super::{Api, card_guard};
 use crate::store::{Answer, Store, SubmitError, UnderWay};
 
 /// Header of the idempotency key.
@@ -115,12 +115,15 @@ struct Parsed<T> {
 fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<Parsed<T>, Problem> {
     let mut members = object(headers, bytes)?;
     let body_key = body_key(&mut members)?;
+    card_guard::check(&members)?;
     let secrets: Vec<(&str, Value)> =
         SECRET_MEMBERS.iter().filter_map(|member| Some((*member, members.remove(*member)?))).collect();
     // Members of a `serde_json` map are sorted, so equal requests give equal text.
     let mut canonical = Value::Object(members);
     let text = canonical.to_string();
     let fingerprint = sha256(text.as_bytes());
+    let text =
+        if card_guard::may_hold_secrets(&text) { card_guard::without_secrets(&canonical).to_string() } else { text };
     if let Value::Object(members) = &mut canonical {
         members.extend(secrets.into_iter().map(|(member, secret)| (member.to_owned(), secret)));
     }

@@ -303,6 +303,10 @@ impl EventBody {
                 (Some(id.to_string()), json!({ "name": name }))
             }
             EventData::DevicePresence { id, presence } => (Some(id.to_string()), json!({ "status": presence })),
+            EventData::ForcedOffline { until } => (None, json!({ "until": until })),
+            EventData::DrawerOpened { reason } => {
+                (event.device.map(|device| device.to_string()), json!({ "reason": reason }))
+            }
         };
         Self {
             seq: number,

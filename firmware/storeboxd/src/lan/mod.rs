@@ -6,6 +6,7 @@
 //! | `identity.rs`, `renewal.rs`, `tls.rs` | the box's certificate, how it keeps up with time and network, its TLS |
 //! | `auth.rs`, `pair.rs`, `pairing.rs` | tokens, pairing and its proofs |
 //! | `body.rs`, `query.rs`, `cursor.rs` | reading requests |
+//! | `card_guard.rs`, `payment_key.rs` | what about cards is refused, and what is sealed before it is stored |
 //! | `answer.rs`, `problem.rs`, `openapi.rs` | answers, errors, and the document that describes it all |
 //! | `orders/` and all the others | the endpoints, a file for each subject |
 
@@ -14,6 +15,7 @@ mod audit;
 pub mod auth;
 mod body;
 mod cache;
+mod card_guard;
 mod closing;
 mod cursor;
 pub mod devices;
@@ -27,6 +29,7 @@ mod orders;
 mod page;
 pub mod pair;
 pub mod pairing;
+pub mod payment_key;
 mod payments;
 pub mod people;
 mod problem;
@@ -85,6 +88,8 @@ pub struct Api {
     pub pairing: tokio::sync::Mutex<()>,
     /// What new terminals prove that they know.
     pub secret: PairingSecret,
+    /// Seals what stands for cards.
+    pub payment_key: payment_key::PaymentKey,
     /// For their proofs.
     pub nonces: Nonces<NONCES_USED>,
     /// Wrong attempts to pair.

@@ -27,6 +27,7 @@ use super::{Api, SUBJECTS};
     security(("token" = []), ("tokenAsPassword" = [])),
     tags(
         (name = "orders", description = "Orders and tabs"),
+        (name = "payments", description = "Payments that wait for the cloud, gift cards, the drawer"),
         (name = "events", description = "What changed, as it changes"),
         (name = "people", description = "Who works and buys here, and who is signed in"),
         (name = "box", description = "The box itself"),

@@ -243,6 +243,16 @@ impl Problem {
                 ),
             )
             .with_current(show.order(current)),
+            Rejection::HasPayments { action, current } => Self::conflict(
+                "invalid-state-transition",
+                "INVALID_STATE_TRANSITION",
+                format!(
+                    "cannot {} below what was paid: {} minor units; take payments back first (POST …/tenders/{{tenderId}}/void)",
+                    action.verb(),
+                    current.paid().unwrap_or_default().minor()
+                ),
+            )
+            .with_current(show.order(current)),
             Rejection::DuplicateId { existing } => Self::conflict(
                 "duplicate-id",
                 "DUPLICATE_ID",

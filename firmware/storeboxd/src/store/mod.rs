@@ -7,7 +7,7 @@
 //! | `committer.rs`, `gather.rs` | the writer thread and how many commands share a sync |
 //! | `opening.rs`, `shared.rs` | making and opening the file; what readers and the writer share |
 //! | `ledger.rs` | one command in a transaction |
-//! | `view.rs`, `people.rs`, `shifts.rs`, `audit.rs`, `cursor.rs` | reading, and where readers stand |
+//! | `view.rs`, `audit.rs`, `payments.rs`, `people.rs`, `shifts.rs`, `cursor.rs` | reading, and where readers stand |
 //! | `error.rs` | failures by what to do about them |
 
 mod audit;
@@ -19,6 +19,7 @@ mod gather;
 mod ledger;
 mod medium;
 mod opening;
+mod payments;
 mod people;
 mod shared;
 mod shifts;

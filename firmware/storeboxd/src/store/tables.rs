@@ -26,6 +26,12 @@ pub(super) const REFUSED: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition
 pub(super) const DEVICES: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("devices");
 /// (entity, id, version) → the entry's record.
 pub(super) const ENTRIES: TableDefinition<'_, (u8, [u8; 16], u32), &[u8]> = TableDefinition::new("entries");
+/// Card payments that somebody still has something to do about, be it only to wait.
+pub(super) const OPEN_PAYMENTS: TableDefinition<'_, [u8; 16], ()> = TableDefinition::new("open_payments");
+/// (business day, card) → what the card was charged while the cloud was away, in minor units.
+pub(super) const CARD_DAYS: TableDefinition<'_, (u32, [u8; 32]), i64> = TableDefinition::new("card_days");
+/// (kind, number) → `Account`.
+pub(super) const ACCOUNTS: TableDefinition<'_, (u8, &str), &[u8]> = TableDefinition::new("accounts");
 /// What an employee signs in with, in small letters → employee.
 pub(super) const EMPLOYEE_LOGINS: TableDefinition<'_, &str, [u8; 16]> = TableDefinition::new("employee_logins");
 /// (moment it is listed under, in milliseconds since 1970, shift).
@@ -58,6 +64,9 @@ pub(super) const META_CONNECTIVITY: &str = "connectivity";
 /// The end of the audit log's chain.
 pub(super) const META_AUDIT: &str = "audit_head";
 pub(super) const META_CATALOGUE: &str = "catalogue";
+/// What waits for the cloud, in minor units: an `i64`, little endian.
+pub(super) const META_QUEUED: &str = "queued_payments";
+pub(super) const META_FORCED: &str = "forced_offline";
 
 /// The layout this program writes. A store with a higher number is not opened.
 pub const SCHEMA: u32 = 1;
@@ -137,6 +146,9 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError>
     transaction.open_table(DEVICES)?;
     transaction.open_table(QUARANTINE)?;
     transaction.open_table(ENTRIES)?;
+    transaction.open_table(OPEN_PAYMENTS)?;
+    transaction.open_table(CARD_DAYS)?;
+    transaction.open_table(ACCOUNTS)?;
     transaction.open_table(META)?;
     transaction.open_table(CATALOGUE)?;
     transaction.open_table(EMPLOYEE_LOGINS)?;

@@ -2,6 +2,7 @@
 
 mod request;
 mod response;
+mod tender;
 mod v1;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use storebox_core::catalogue::LineWish;
 use storebox_core::command::{Actor, Command, OpenOrder, OrderRef, Rejection};
 use storebox_core::device::DeviceKind;
+use storebox_core::id::TenderId;
 use storebox_core::limits::{ORDERS_PER_ANSWER, ORDERS_PER_ANSWER_DEFAULT};
 use storebox_core::order::{Action, Expected, Order, Status};
 use storebox_core::text::Name;
@@ -22,7 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use request::OrderTypeWord;
-pub use response::{OrderBody, SyncStatusWord};
+pub use response::{OrderBody, SyncStatusWord, TenderWord};
 
 use super::auth::Terminal;
 use super::body::Body;
@@ -32,6 +34,9 @@ use super::problem::Problem;
 use super::{Api, query};
 use crate::store::{Expired, Found};
 use request::{CloseOrder, NewOrder, OrderPatch, SendToKitchen, VoidOrder};
+use response::JournalBody;
+use tender::{AddTender, RefundOrder, VoidTender};
+pub use tender::{NewTender, Till};
 
 /// Where to go on.
 const X_CURSOR: &str = "x-cursor";
@@ -47,6 +52,10 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(close))
         .routes(routes!(void))
         .routes(routes!(v1::create_order))
+        .routes(routes!(pay))
+        .routes(routes!(void_tender))
+        .routes(routes!(refund))
+        .routes(routes!(journal))
 }
 
 /// Open an order
@@ -141,16 +150,8 @@ async fn list(
     responses((status = 200, body = OrderBody, description = "The order"), ReadProblems)
 )]
 async fn show(State(api): State<Arc<Api>>, terminal: Terminal, Path(id): Path<String>) -> Result<Response, Problem> {
-    let order = order_ref(id)?;
-    match api.store.read(move |view| view.order(&order)).await? {
-        Found::Order(order) if may_see(&terminal, &order) => Ok(api.order_response(StatusCode::OK, &order)),
-        Found::Order(_) => Err(api.refusal(&Rejection::NotYours)),
-        Found::Missing => Err(api.refusal(&Rejection::UnknownOrder)),
-        Found::Unreadable { id, reason } => {
-            api.store.note(Command::SetAside { order: id, reason });
-            Err(api.refusal(&Rejection::Unreadable))
-        }
-    }
+    let order = api.order(&terminal, id).await?;
+    Ok(api.order_response(StatusCode::OK, &order))
 }
 
 /// Change an order
@@ -210,8 +211,8 @@ async fn close(
     body: Body<CloseOrder>,
 ) -> Result<Response, Problem> {
     let (close, rest) = body.split();
-    let (cash, expected) = close.into_parts(api.store.now())?;
-    api.change(terminal, id, expected, Action::Close { cash }, Vec::new(), rest).await
+    let (tenders, expected) = close.into_parts(&api.till())?;
+    api.change(terminal, id, expected, Action::Close { tenders }, Vec::new(), rest).await
 }
 
 /// Cancel an order
@@ -232,6 +233,88 @@ async fn void(
     let (void, rest) = body.split();
     let (reason, expected) = void.into_parts();
     api.change(terminal, id, expected, Action::Void { reason }, Vec::new(), rest).await
+}
+
+/// Take a payment of a part
+///
+/// The order stays open until it is closed. Cash may be more than what is due, and gives change.
+#[utoipa::path(
+    post, path = "/pos/orders/{id}/tenders", tag = "orders", request_body = AddTender,
+    params(
+        ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+    ),
+    responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
+)]
+async fn pay(
+    State(api): State<Arc<Api>>,
+    terminal: Terminal,
+    Path(id): Path<String>,
+    body: Body<AddTender>,
+) -> Result<Response, Problem> {
+    let (add, rest) = body.split();
+    let (tender, expected) = add.into_parts(&api.till())?;
+    api.change(terminal, id, expected, Action::Tender(Box::new(tender)), Vec::new(), rest).await
+}
+
+/// Take a payment back
+///
+/// For a manager, while the order is open. A card that was not charged yet will not be.
+#[utoipa::path(
+    post, path = "/pos/orders/{id}/tenders/{tenderId}/void", tag = "orders", request_body = VoidTender,
+    params(
+        ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
+        ("tenderId" = String, Path, description = "The payment", pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+    ),
+    responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
+)]
+async fn void_tender(
+    State(api): State<Arc<Api>>,
+    terminal: Terminal,
+    Path((id, tender)): Path<(String, String)>,
+    body: Body<VoidTender>,
+) -> Result<Response, Problem> {
+    let (void, rest) = body.split();
+    let tender: TenderId =
+        tender.parse().map_err(|_| Problem::not_found("there is no payment of that id on an order"))?;
+    let (reason, expected) = void.into_parts();
+    api.change(terminal, id, expected, Action::VoidTender { tender, reason }, Vec::new(), rest).await
+}
+
+/// Give money back
+///
+/// For a manager, once the order is closed. All parts together give back what was paid, and exactly its tax.
+#[utoipa::path(
+    post, path = "/pos/orders/{id}/refund", tag = "orders", request_body = RefundOrder,
+    params(
+        ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+    ),
+    responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
+)]
+async fn refund(
+    State(api): State<Arc<Api>>,
+    terminal: Terminal,
+    Path(id): Path<String>,
+    body: Body<RefundOrder>,
+) -> Result<Response, Problem> {
+    let (refund, rest) = body.split();
+    let (wish, expected) = refund.into_parts(api.store.now())?;
+    api.change(terminal, id, expected, Action::Refund(Box::new(wish)), Vec::new(), rest).await
+}
+
+/// Show an order in the books
+///
+/// Balanced lines of a closed order: debits above zero, credits below, together zero. Empty for any other order.
+#[utoipa::path(
+    get, path = "/pos/orders/{id}/journal", tag = "orders",
+    params(("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128)),
+    responses((status = 200, body = JournalBody, description = "The lines"), ReadProblems)
+)]
+async fn journal(State(api): State<Arc<Api>>, terminal: Terminal, Path(id): Path<String>) -> Result<Response, Problem> {
+    let order = api.order(&terminal, id).await?;
+    Ok(Json(JournalBody::new(&order)).into_response())
 }
 
 /// What `GET /pos/orders` can be asked.
@@ -268,6 +351,25 @@ impl ListQuery {
 }
 
 impl Api {
+    /// What it takes to read a payment.
+    pub(super) fn till(&self) -> Till<'_> {
+        Till { now: self.store.now(), key: &self.payment_key }
+    }
+
+    /// An order that the terminal may see.
+    async fn order(&self, terminal: &Terminal, id: String) -> Result<Box<Order>, Problem> {
+        let order = order_ref(id)?;
+        match self.store.read(move |view| view.order(&order)).await? {
+            Found::Order(order) if may_see(terminal, &order) => Ok(order),
+            Found::Order(_) => Err(self.refusal(&Rejection::NotYours)),
+            Found::Missing => Err(self.refusal(&Rejection::UnknownOrder)),
+            Found::Unreadable { id, reason } => {
+                self.store.note(Command::SetAside { order: id, reason });
+                Err(self.refusal(&Rejection::Unreadable))
+            }
+        }
+    }
+
     async fn change(
         &self,
         terminal: Terminal,

@@ -2,16 +2,15 @@
 
 use serde::{Deserialize, Deserializer};
 use storebox_core::catalogue::{LineWish, ModifierWish};
-use storebox_core::id::{LineId, OrderId, TenderId};
+use storebox_core::id::{LineId, OrderId};
 use storebox_core::money::Money;
-use storebox_core::order::{
-    CashOffered, Expected, Header, HeaderPatch, LineChange, Modification, OrderType, TenderKind,
-};
+use storebox_core::order::{Expected, Header, HeaderPatch, LineChange, Modification, OrderType, TenderWish};
 use storebox_core::quantity::Quantity;
 use storebox_core::text::{Name, Note};
 use storebox_core::time::Timestamp;
 use utoipa::ToSchema;
 
+use super::tender::{NewTender, Till};
 use crate::entropy;
 use crate::lan::problem::Problem;
 
@@ -140,6 +139,9 @@ pub struct OrderPatch {
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 500)]
     remove_items: Vec<LineId>,
+    /// Why something is taken off; needed for what the kitchen knows of, which takes a manager.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
+    reason: Option<Note>,
     /// The idempotency key, for clients that cannot set headers.
     #[serde(rename = "_idempotencyKey", default)]
     #[schema(min_length = 1, max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")]
@@ -177,10 +179,10 @@ pub struct SendToKitchen {
 }
 
 /// Closing with payment.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CloseOrder {
-    /// What the guest hands over; together it covers the total, and what is over is given back.
+    /// What pays the rest; together with earlier payments it covers the total. None if it is paid already.
     #[schema(max_items = 50)]
     tenders: Vec<NewTender>,
     /// The version seen.
@@ -192,29 +194,7 @@ pub struct CloseOrder {
     _idempotency_key: Option<String>,
 }
 
-/// A payment.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NewTender {
-    /// How it is paid.
-    #[serde(rename = "type")]
-    #[schema(value_type = TenderWord)]
-    kind: TenderKind,
-    /// How much is handed over, in minor units.
-    #[schema(value_type = i64, minimum = 1, maximum = 1_000_000_000_000_i64)]
-    amount: Money,
-}
-
-/// How something is paid.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[allow(dead_code, reason = "only its schema is used")]
-pub enum TenderWord {
-    /// Notes and coins.
-    Cash,
-}
-
-/// Voiding.
+/// Voiding. What the kitchen knows of takes a manager, and a reason.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VoidOrder {
@@ -265,6 +245,7 @@ impl OrderPatch {
                 })
                 .collect(),
             removed: self.remove_items,
+            reason: self.reason,
         };
         Ok((modification, added, Expected { version: self.version, updated_at: self.updated_at }))
     }
@@ -278,19 +259,11 @@ impl SendToKitchen {
 }
 
 impl CloseOrder {
-    /// The cash handed over and what the terminal expects.
-    pub fn into_parts(self, now: Timestamp) -> Result<(Vec<CashOffered>, Expected), Problem> {
-        let mut cash = Vec::with_capacity(self.tenders.len());
-        for (index, tender) in self.tenders.into_iter().enumerate() {
-            if tender.kind != TenderKind::Cash {
-                return Err(Problem::invalid(format!("tenders[{index}].type"), "only cash so far"));
-            }
-            if tender.amount <= Money::ZERO {
-                return Err(Problem::invalid(format!("tenders[{index}].amount"), "must be more than nothing"));
-            }
-            cash.push(CashOffered { id: TenderId::new(now, entropy::for_id()), amount: tender.amount });
-        }
-        Ok((cash, Expected { version: self.version, updated_at: None }))
+    /// The payments and what the terminal expects.
+    pub fn into_parts(self, till: &Till) -> Result<(Vec<TenderWish>, Expected), Problem> {
+        let tenders = self.tenders.into_iter().enumerate();
+        let tenders = tenders.map(|(index, tender)| tender.into_wish(format!("tenders[{index}]"), till));
+        Ok((tenders.collect::<Result<_, _>>()?, Expected { version: self.version, updated_at: None }))
     }
 }
 

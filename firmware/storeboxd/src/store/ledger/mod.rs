@@ -145,20 +145,19 @@ impl<'t> Ledger<'t> {
                 self.change_order(order, *expected, action, added, actor, at)
             }
             (Command::Kitchen(command), Some(actor)) => self.work_in_kitchen(command, actor, at),
-            (Command::Payment(command), Some(actor)) => self.settle(command, actor, at),
             (Command::Shift(command), Some(actor)) => self.clock_in_or_out(command, actor, at),
             (Command::Stock(command), Some(actor)) => self.count_stock(command, actor, at),
             (
                 Command::OpenOrder(_)
                 | Command::ChangeOrder { .. }
                 | Command::Kitchen(_)
-                | Command::Payment(_)
                 | Command::Shift(_)
                 | Command::Stock(_),
                 None,
             ) => Ok(Err(Rejection::NotYours)),
             // The box itself may: from the cloud, or at its first start.
             (Command::Catalogue(command), actor) => self.change_catalogue(command, actor.as_ref(), at),
+            (Command::Payment(command), actor) => self.settle(command, actor.as_ref(), at),
             (Command::People(command), actor) => self.look_after_people(command, actor.as_ref(), at),
             (Command::Report(command), actor) => self.close_day(command, actor.as_ref(), at),
             (Command::PairDevice(device), _) => self.pair_device(device, at),

@@ -85,17 +85,29 @@ impl Ledger<'_> {
                 }
                 Err(rejection) => return Ok(Err(rejection)),
             },
-            Action::Modify(_) | Action::SendToKitchen | Action::Close { .. } | Action::Void { .. } => action,
+            Action::Modify(_)
+            | Action::SendToKitchen
+            | Action::Close { .. }
+            | Action::Void { .. }
+            | Action::Tender(_)
+            | Action::VoidTender { .. }
+            | Action::Refund(_) => action,
         };
-        match order::decide(&order, action, expected, actor, at) {
+        match order::decide(&order, action, expected, actor, &self.settings.terms(), at) {
             Err(rejection) => Ok(Err(rejection)),
             Ok(Decision::Unchanged) => Ok(Ok(Outcome::Left(order))),
             Ok(Decision::Record(decided)) => {
                 let (recorded, after) = *decided;
+                let effects = match self.effects(action, &recorded, &after, actor)? {
+                    Ok(effects) => effects,
+                    Err(rejection) => return Ok(Err(rejection)),
+                };
                 if !after.status.is_open() {
                     self.open_orders.remove(id.to_bytes())?;
                 }
                 self.record(&recorded, Some(&order), &after)?;
+                self.carry(effects, Some(actor), at)?;
+                self.audit_change(&order, &recorded, actor)?;
                 Ok(Ok(Outcome::Left(Box::new(after))))
             }
         }
