@@ -11,7 +11,7 @@ use crate::order::{Action, ActionKind, Expected, Header, Order};
 use crate::people::{Permission, Role, Staff};
 use crate::settings::{Connectivity, Settings};
 use crate::text::Name;
-use crate::{catalogue, kitchen, payment, people, report, shift, stock};
+use crate::{catalogue, kitchen, payment, people, report, retention, shift, stock};
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,8 @@ pub enum Command {
         /// What is wrong with it.
         reason: String,
     },
+    /// Remove what is of no more use.
+    Retention(retention::Command),
 }
 
 /// The wish for a new order.

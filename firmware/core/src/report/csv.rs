@@ -3,10 +3,7 @@
 use crate::money::{Currency, Money};
 
 /// A table with its heading; every field is one of the caller's texts.
-pub fn table<'a>(
-    heading: impl IntoIterator<Item = &'a str>,
-    rows: impl IntoIterator<Item = Vec<String>>,
-) -> String {
+pub fn table<'a>(heading: impl IntoIterator<Item = &'a str>, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut text = String::new();
     line(&mut text, heading.into_iter());
     for row in rows {

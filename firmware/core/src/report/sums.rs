@@ -152,16 +152,8 @@ impl Dimension {
     pub const CLOSED: [Self; 3] = [Self::Whole, Self::Tender, Self::Tax];
 
     /// Every one.
-    pub const ALL: [Self; 8] = [
-        Self::Whole,
-        Self::Hour,
-        Self::Category,
-        Self::Item,
-        Self::Tender,
-        Self::Employee,
-        Self::OrderType,
-        Self::Tax,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Whole, Self::Hour, Self::Category, Self::Item, Self::Tender, Self::Employee, Self::OrderType, Self::Tax];
 
     /// The word used on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -237,8 +229,7 @@ pub fn count(recorded: &Recorded, before: Option<&Order>, after: &Order, hour: u
         rows.push(row(Dimension::Tender, tender_word(kind), None, sums));
     }
     if let Change::Refunded(refund) = &recorded.change {
-        let of_tender =
-            Sums { refunds: 1, refunded: refund.amount, refunded_tax: refund.tax, ..Sums::default() };
+        let of_tender = Sums { refunds: 1, refunded: refund.amount, refunded_tax: refund.tax, ..Sums::default() };
         rows.push(row(Dimension::Tender, tender_word(refund.kind), None, of_tender));
         let returned = refund.lines.iter().fold(Quantity::default(), |sum, line| sum.plus(line.quantity));
         whole.add(&Sums { returned, ..of_tender });
@@ -316,13 +307,9 @@ fn money(before: Option<&Order>, after: &Order) -> Vec<(TenderKind, Sums)> {
 
 fn of_tender(tender: &Tender) -> Sums {
     match tender.state {
-        TenderState::Captured | TenderState::Queued => Sums {
-            payments: 1,
-            paid: tender.amount,
-            tips: tender.tip,
-            rounding: tender.rounding,
-            ..Sums::default()
-        },
+        TenderState::Captured | TenderState::Queued => {
+            Sums { payments: 1, paid: tender.amount, tips: tender.tip, rounding: tender.rounding, ..Sums::default() }
+        }
         TenderState::Declined | TenderState::Voided => Sums::default(),
     }
 }
@@ -337,7 +324,9 @@ fn given_back(refund: &Refund, order: &Order) -> Vec<Row> {
     }
     let weights: Vec<i64> = lines
         .iter()
-        .map(|(line, back)| line.price().and_then(|price| price.times(back.quantity)).unwrap_or_default().minor().max(1))
+        .map(|(line, back)| {
+            line.price().and_then(|price| price.times(back.quantity)).unwrap_or_default().minor().max(1)
+        })
         .collect();
     let amounts = shared_out(refund.amount, &weights).into_iter().zip(shared_out(refund.tax, &weights));
     lines

@@ -147,10 +147,7 @@ fn changes(sale: &Sale, total: Money) -> Vec<Change> {
         Fate::PaidInTwo => {
             let half = money(total.minor() / 2);
             let rest = total.checked_sub(half).unwrap();
-            vec![
-                Change::Tendered(tender(sale, 1, half)),
-                Change::Closed { tenders: vec![tender(sale, 2, rest)] },
-            ]
+            vec![Change::Tendered(tender(sale, 1, half)), Change::Closed { tenders: vec![tender(sale, 2, rest)] }]
         }
         Fate::Declined => {
             vec![close, Change::Settled { tender: TenderId::from_bytes([1; 16]), state: TenderState::Declined }]
@@ -283,7 +280,8 @@ fn l12_the_drawer_holds_float_cash_tips_and_rounding_less_what_went_out() {
     for (kind, amount) in [(DrawerKind::Float, 10_000), (DrawerKind::PaidIn, 500), (DrawerKind::PaidOut, 2_000)] {
         period = move_cash(&movement(kind, amount), period, &manager()).unwrap();
     }
-    let cash = Sums { paid: money(1_998), rounding: money(2), tips: money(100), refunded: money(50), ..Sums::default() };
+    let cash =
+        Sums { paid: money(1_998), rounding: money(2), tips: money(100), refunded: money(50), ..Sums::default() };
     assert_eq!(period.expected(&cash), money(10_550));
     let tenders = vec![Part { key: name("cash"), total: Total { name: None, sums: cash } }];
     let state = DayState { period, tenders, ..DayState::default() };

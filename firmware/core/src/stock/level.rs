@@ -81,12 +81,7 @@ impl Level {
     }
 
     /// Makes the last movement a stock-take that found so much more than was expected.
-    pub(super) fn counted(
-        &mut self,
-        difference: Quantity,
-        was_known: bool,
-        low_at: Option<Quantity>,
-    ) -> Vec<Signal> {
+    pub(super) fn counted(&mut self, difference: Quantity, was_known: bool, low_at: Option<Quantity>) -> Vec<Signal> {
         self.baseline = Some(self.movements);
         self.low_at = low_at.or(self.low_at);
         let mut signals = Vec::new();

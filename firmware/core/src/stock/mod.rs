@@ -193,9 +193,10 @@ fn signed(wish: &MoveStock) -> Result<Quantity, Rejection> {
         MovementKind::Correct if wish.quantity == Quantity::default() => refuse("quantity", "must not be nothing"),
         MovementKind::Receive | MovementKind::Correct => Ok(wish.quantity),
         MovementKind::Waste => Ok(wish.quantity.negated()),
-        MovementKind::Sale | MovementKind::Return | MovementKind::Count => {
-            refuse("kind", "must be receive, waste or correct; sales and returns follow from orders, counts have /api/inventory/counts")
-        }
+        MovementKind::Sale | MovementKind::Return | MovementKind::Count => refuse(
+            "kind",
+            "must be receive, waste or correct; sales and returns follow from orders, counts have /api/inventory/counts",
+        ),
     }
 }
 
@@ -213,11 +214,9 @@ pub struct Moved {
 /// What a change of an order moves: what is sold when it is closed, and what comes back to be sold again.
 pub fn moved(recorded: &Recorded, before: Option<&Order>, after: &Order) -> Option<(MovementKind, Vec<Moved>)> {
     let mut all: Vec<Moved> = Vec::new();
-    let mut add = |item: &Name, name: &Name, delta: Quantity| {
-        match all.iter_mut().find(|moved| moved.item == *item) {
-            Some(moved) => moved.delta = sum(moved.delta, delta),
-            None => all.push(Moved { item: item.clone(), name: name.clone(), delta }),
-        }
+    let mut add = |item: &Name, name: &Name, delta: Quantity| match all.iter_mut().find(|moved| moved.item == *item) {
+        Some(moved) => moved.delta = sum(moved.delta, delta),
+        None => all.push(Moved { item: item.clone(), name: name.clone(), delta }),
     };
     let ends = after.status == Status::Completed && before.is_none_or(|before| before.status != Status::Completed);
     let kind = match &recorded.change {

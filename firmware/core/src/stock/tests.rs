@@ -65,7 +65,11 @@ fn l9_what_makes_no_sense_is_refused() {
 #[test]
 fn l9_a_stock_take_is_a_baseline_and_flags_what_is_off() {
     let (movement, level, signals) = decided(&count(10_000), None);
-    assert_eq!((level.level, level.review, signals), (quantity(10_000), None, vec![]), "the first count contradicts nothing");
+    assert_eq!(
+        (level.level, level.review, signals),
+        (quantity(10_000), None, vec![]),
+        "the first count contradicts nothing"
+    );
     assert_eq!(movement.changes[0].delta, quantity(10_000));
 
     let (movement, level, signals) = decided(&count(7_500), Some(&level));

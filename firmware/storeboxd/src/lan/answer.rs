@@ -13,6 +13,8 @@ use super::auth::Terminal;
 use super::body::Rest;
 use super::orders::OrderBody;
 use super::problem::{Problem, Show};
+use super::reports::{DayCloseBody, DrawerMovementBody};
+use super::stock::MovementBody;
 use crate::store::Answer;
 
 /// Says that an answer was given before (IETF draft idempotency-key-header).
@@ -25,13 +27,12 @@ impl Show for Api {
 
     fn entry(&self, entry: &Entry) -> Value {
         match entry {
-            Entry::Ticket(_)
-            | Entry::CardPayment(_)
-            | Entry::Movement(_)
-            | Entry::Shift(_)
-            | Entry::Employee(_)
-            | Entry::Customer(_)
-            | Entry::DayClose(_) => Value::Null,
+            Entry::Ticket(_) | Entry::CardPayment(_) | Entry::Shift(_) | Entry::Employee(_) | Entry::Customer(_) => {
+                Value::Null
+            }
+            Entry::Movement(movement) => json(&MovementBody::new(movement)),
+            Entry::DayClose(close) => json(&DayCloseBody::new(close, self.store.id())),
+            Entry::DrawerMovement(movement) => json(&DrawerMovementBody::new(movement)),
         }
     }
 }

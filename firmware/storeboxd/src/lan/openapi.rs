@@ -29,6 +29,9 @@ use super::{Api, SUBJECTS};
         (name = "orders", description = "Orders and tabs"),
         (name = "events", description = "What changed, as it changes"),
         (name = "box", description = "The box itself"),
+        (name = "inventory", description = "Stock"),
+        (name = "reports", description = "Totals, the drawer and the end of the day"),
+        (name = "cache", description = "What the box keeps, and for how long"),
     )
 )]
 struct Head;

@@ -7,7 +7,7 @@
 //! | `committer.rs`, `gather.rs` | the writer thread and how many commands share a sync |
 //! | `opening.rs`, `shared.rs` | making and opening the file; what readers and the writer share |
 //! | `ledger.rs` | one command in a transaction |
-//! | `view.rs`, `cursor.rs` | reading, and where readers stand |
+//! | `view.rs`, `totals.rs`, `levels.rs`, `cursor.rs` | reading, and where readers stand |
 //! | `error.rs` | failures by what to do about them |
 
 mod committer;
@@ -16,10 +16,12 @@ mod error;
 mod gate;
 mod gather;
 mod ledger;
+mod levels;
 mod medium;
 mod opening;
 mod shared;
 mod tables;
+mod totals;
 mod view;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -38,6 +40,7 @@ use tokio::sync::{oneshot, watch};
 pub use cursor::{Cursor, NotACursor};
 pub use error::{ReadError, StoreError, SubmitError};
 pub use ledger::Answer;
+pub use levels::{Kept, LevelPage, StockFilter};
 pub use medium::{DiskMedium, Failure, Medium, Meter};
 pub use tables::{Identity, SCHEMA};
 pub use view::{Counts, EventPage, Expired, Found, OrderPage, View};

@@ -26,6 +26,16 @@ pub(super) const REFUSED: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition
 pub(super) const DEVICES: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("devices");
 /// (entity, id, version) → the entry's record.
 pub(super) const ENTRIES: TableDefinition<'_, (u8, [u8; 16], u32), &[u8]> = TableDefinition::new("entries");
+/// (business day, dimension, key) → `Total`; the day [`SINCE_CLOSE`] is what no end of a day holds yet. Kept for ever.
+pub(super) const TOTALS: TableDefinition<'_, (u32, u8, &str), &[u8]> = TableDefinition::new("totals");
+/// Number of the end of a day → its entry.
+pub(super) const DAY_CLOSES: TableDefinition<'_, u32, [u8; 16]> = TableDefinition::new("day_closes");
+/// Item → `Level`.
+pub(super) const STOCK: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("stock");
+/// (item, number among its movements) → movement. The oldest are removed.
+pub(super) const STOCK_LOG: TableDefinition<'_, (&str, u64), [u8; 16]> = TableDefinition::new("stock_log");
+/// Number of the event of a change that left an order over → (order, when in milliseconds since 1970).
+pub(super) const ENDED_ORDERS: TableDefinition<'_, u64, ([u8; 16], u64)> = TableDefinition::new("ended_orders");
 /// Order → `Quarantined`.
 pub(super) const QUARANTINE: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("quarantine");
 /// Single records by name: see the `META_` constants.
@@ -36,6 +46,11 @@ pub(super) const META_IDENTITY: &str = "identity";
 pub(super) const META_COUNTERS: &str = "counters";
 pub(super) const META_SETTINGS: &str = "settings";
 pub(super) const META_CONNECTIVITY: &str = "connectivity";
+pub(super) const META_PERIOD: &str = "period";
+pub(super) const META_CLEANED_UP: &str = "cleaned_up";
+
+/// Stands for the business day in [`TOTALS`] that has no date: everything since the last end of a day.
+pub(super) const SINCE_CLOSE: u32 = u32::MAX;
 
 /// The layout this program writes. A store with a higher number is not opened.
 pub const SCHEMA: u32 = 1;
@@ -116,6 +131,11 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError>
     transaction.open_table(QUARANTINE)?;
     transaction.open_table(ENTRIES)?;
     transaction.open_table(META)?;
+    transaction.open_table(TOTALS)?;
+    transaction.open_table(DAY_CLOSES)?;
+    transaction.open_table(STOCK)?;
+    transaction.open_table(STOCK_LOG)?;
+    transaction.open_table(ENDED_ORDERS)?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@
 //! | `orders.rs` | orders, and everything that follows from a change of one |
 //! | `entries.rs` | records that are kept in versions |
 //! | `house.rs` | devices, settings, connectivity, what was set aside |
-//! | `audit.rs`, `catalogue.rs`, `kitchen.rs`, `payments.rs`, `stock.rs`, `shifts.rs`, `people.rs`, `reports.rs` | one subject each |
+//! | `audit.rs`, `catalogue.rs`, `kitchen.rs`, `payments.rs`, `stock.rs`, `shifts.rs`, `people.rs`, `reports.rs`, `retention.rs` | one subject each |
 
 mod audit;
 mod catalogue;
@@ -20,6 +20,7 @@ mod payments;
 mod people;
 mod reports;
 mod requests;
+mod retention;
 mod shifts;
 mod stock;
 
@@ -69,6 +70,7 @@ pub(super) struct Ledger<'t> {
     calendar: Calendar,
     counters: Counters,
     dirty: bool,
+    totals: reports::Totals,
 }
 
 impl<'t> Ledger<'t> {
@@ -94,6 +96,7 @@ impl<'t> Ledger<'t> {
             settings,
             counters,
             dirty: false,
+            totals: reports::Totals::default(),
         })
     }
 
@@ -102,6 +105,7 @@ impl<'t> Ledger<'t> {
         if !self.dirty {
             return Ok(None);
         }
+        self.write_totals()?;
         self.prune()?;
         self.meta.insert(META_COUNTERS, encode(&self.counters)?.as_slice())?;
         Ok(Some((self.settings, self.counters)))
@@ -159,6 +163,7 @@ impl<'t> Ledger<'t> {
             (Command::ApplySettings(settings), _) => self.apply_settings(settings, at),
             (Command::NoteConnectivity(connectivity), _) => self.note_connectivity(*connectivity, at),
             (Command::SetAside { order, reason }, _) => self.set_aside(*order, reason, at),
+            (Command::Retention(command), actor) => self.clean_up(*command, actor.as_ref(), at),
         }
     }
 
