@@ -12,6 +12,7 @@ pub struct BoxConfig {
     state_dir: PathBuf,
     store: Vec<(String, String)>,
     lan: Vec<(String, String)>,
+    cloud: Option<String>,
     verbatim: Option<String>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) disk_bytes: Option<u64>,
@@ -29,6 +30,7 @@ impl BoxConfig {
             state_dir,
             store: Vec::new(),
             lan: Vec::new(),
+            cloud: None,
             verbatim: None,
             env: Vec::new(),
             disk_bytes: None,
@@ -56,6 +58,13 @@ impl BoxConfig {
     #[must_use]
     pub fn lan(mut self, key: &str, value: &str) -> Self {
         set(&mut self.lan, key, value);
+        self
+    }
+
+    /// Names a cloud.
+    #[must_use]
+    pub fn cloud(mut self, url: &str) -> Self {
+        self.cloud = Some(url.to_owned());
         self
     }
 
@@ -124,6 +133,9 @@ impl BoxConfig {
         text.push_str("[lan]\n");
         for (key, value) in &self.lan {
             writeln!(text, "{key} = {value}").unwrap();
+        }
+        if let Some(url) = &self.cloud {
+            writeln!(text, "[cloud]\nurl = \"{url}\"").unwrap();
         }
         text
     }

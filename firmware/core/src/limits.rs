@@ -180,6 +180,46 @@ pub const CACHE_PER_ANSWER: usize = 200;
 /// The same when the terminal does not say.
 pub const CACHE_PER_ANSWER_DEFAULT: usize = 50;
 
+// People.
+
+/// People who work in one store, past ones included: the largest stores have about 200 at a time.
+pub const EMPLOYEES: usize = 2_000;
+/// Digits of a PIN: what a person types at a till a hundred times a day.
+pub const PIN_DIGITS_MIN: usize = 4;
+/// Digits of a PIN, at most: more are written on the till.
+pub const PIN_DIGITS_MAX: usize = 8;
+/// Memory of one PIN's hash, in KiB (Argon2id): the least that OWASP advises, and what a Pi with 1 GB can spare.
+pub const PIN_HASH_MEMORY_KIB: u32 = 19 * 1024;
+/// Passes over that memory: about a tenth of a second on a Pi 4.
+pub const PIN_HASH_PASSES: u32 = 2;
+/// Lanes of one hash: it runs on one core, the others sell.
+pub const PIN_HASH_LANES: u32 = 1;
+/// PINs hashed at once, so that a rush to sign in takes neither the memory nor the cores of the tills.
+pub const PIN_HASHES_AT_ONCE: usize = 1;
+/// How long somebody who signs in waits for their turn.
+pub const PIN_TURN_S: u64 = 10;
+/// Wrong PINs of one person before they have to wait.
+pub const WRONG_PINS: u32 = 5;
+/// The first wait after that; every further wrong PIN doubles it.
+pub const LOCK_OUT_FIRST_S: u64 = 30;
+/// The longest wait: a manager who was locked out by somebody else can still finish the day.
+pub const LOCK_OUT_MAX_S: u64 = 15 * 60;
+/// Wrong PINs of one terminal, whoever they are for, before it has to wait.
+pub const WRONG_PINS_OF_DEVICE: u32 = 20;
+/// Then one in so many seconds: ten thousand PINs take more than three days.
+pub const WRONG_PIN_EVERY_S: u64 = 30;
+/// Names that had wrong PINs and are remembered; the one that waits least is forgotten first.
+pub const LOCK_OUTS: usize = 1_024;
+/// Longest a person stays signed in: a long shift.
+pub const SESSION_S: u64 = 12 * 60 * 60;
+/// How long a signed-in terminal may be left alone.
+pub const SESSION_IDLE_S: u64 = 30 * 60;
+/// People signed in at once; the one idle longest is signed out first.
+pub const SESSIONS: usize = 1_000;
+
+const _: () = assert!(PIN_DIGITS_MIN <= PIN_DIGITS_MAX, "there must be PINs");
+const _: () = assert!(SESSION_IDLE_S <= SESSION_S, "idle time is part of the session");
+const _: () = assert!(LOCK_OUT_FIRST_S <= LOCK_OUT_MAX_S, "waits grow");
 const _: () = assert!(BATCH_COMMANDS <= COMMIT_QUEUE, "a batch must fit in the queue");
 const _: () = assert!(EVENTS_PRUNED_AT_ONCE < EVENTS_KEPT, "pruning must leave events to read");
 const _: () = assert!(CHECK_IN_S < WATCHDOG_S && PROBE_S < WATCHDOG_S, "a hang must show before init acts");

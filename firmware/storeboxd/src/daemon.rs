@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::lan::auth::Devices;
 use crate::lan::identity::{IdentityError, LanIdentity, LeafNames};
 use crate::lan::pairing::{Nonces, PairingSecret, SecretError};
+use crate::lan::people::{FirstOwner, OwnerError, Pins, Sessions};
 use crate::lan::server::{Connections, Server};
 use crate::lan::tls::{ServerTls, TlsError};
 use crate::lan::{self, Api, renewal};
@@ -53,6 +54,8 @@ pub struct Greeting {
     pub address: SocketAddr,
     /// The pairing secret.
     pub secret: String,
+    /// The first owner's PIN, until it is changed.
+    pub owner_pin: Option<String>,
     /// SHA-256 of the LAN key's SubjectPublicKeyInfo, hexadecimal.
     pub fingerprint: String,
     /// The certificate authority's file.
@@ -88,6 +91,7 @@ impl Daemon {
         }
         let tls = Arc::new(ServerTls::new(&identity)?);
         let secret = PairingSecret::load_or_make(&config.secret_file())?;
+        let owner = FirstOwner::make_or_find(&store, &lan_dir).await?;
         let listen = config.lan.listen;
         let by_whom = if inherited.is_some() { " (handed over by the service manager)" } else { "" };
         let listener = match inherited {
@@ -112,6 +116,9 @@ impl Daemon {
             secret,
             nonces: Nonces::default(),
             attempts: lan::pair::Attempts::default(),
+            sessions: Sessions::default(),
+            pins: Pins::default(),
+            owner,
             fingerprint: identity.fingerprint(),
             ca_pem: identity.ca_pem().to_owned(),
             connections: Connections::default(),
@@ -146,6 +153,7 @@ impl Daemon {
         Ok(Greeting {
             address: self.server.listener.local_addr().map_err(DaemonError::Signals)?,
             secret: self.server.api.secret.expose().to_owned(),
+            owner_pin: self.server.api.owner.pin(),
             fingerprint: lan::identity::hex(&self.server.api.fingerprint),
             ca_file: self.lan_dir.join("ca.pem"),
         })
@@ -288,6 +296,8 @@ pub enum DaemonError {
     Tls(TlsError),
     /// The pairing secret cannot be used.
     Secret(SecretError),
+    /// The first owner cannot be made.
+    Owner(OwnerError),
     /// The address cannot be listened on.
     Listen {
         /// Which address.
@@ -322,6 +332,7 @@ impl fmt::Display for DaemonError {
             Self::Identity(error) => write!(f, "the LAN certificate cannot be used: {error}"),
             Self::Tls(error) => write!(f, "TLS cannot be set up: {error}"),
             Self::Secret(error) => write!(f, "the pairing secret cannot be used: {error}"),
+            Self::Owner(error) => write!(f, "the first owner cannot be made: {error}"),
             Self::Listen { listen, error } => write!(f, "cannot listen on {listen}: {error}"),
             Self::Signals(error) => write!(f, "the operating system refuses: {error}"),
         }
@@ -349,4 +360,4 @@ macro_rules! from_errors {
     )*};
 }
 
-from_errors!(SubmitError => Submit, ReadError => Read, IdentityError => Identity, TlsError => Tls, SecretError => Secret);
+from_errors!(SubmitError => Submit, ReadError => Read, IdentityError => Identity, TlsError => Tls, SecretError => Secret, OwnerError => Owner);

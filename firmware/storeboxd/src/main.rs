@@ -139,13 +139,16 @@ fn desk_folder() -> PathBuf {
 }
 
 fn greet(greeting: &Greeting) -> String {
-    let Greeting { address, secret, fingerprint, ca_file } = greeting;
+    let Greeting { address, secret, owner_pin, fingerprint, ca_file } = greeting;
     let ca = ca_file.display();
+    let owner = owner_pin.as_ref().map_or_else(String::new, |pin| {
+        format!("Owner's PIN         {pin} (sign in as \"owner\"; it has to be changed then)\n")
+    });
     format!(
         "\n\
          The box is open at  https://{address}/\n\
          Pairing secret      {secret}\n\
-         Fingerprint         {fingerprint}\n\
+         {owner}Fingerprint         {fingerprint}\n\
          Certificate         {ca}\n\
          \n\
          Pair a till and place an order:\n\

@@ -1,65 +1,47 @@
 //! People: who works here and what they may do, who buys here (L10, L13).
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `role.rs` | who may do what |
+//! | `employee.rs` | who works here |
+//! | `pin.rs`, `lock_out.rs` | what they sign in with, and how often they may try |
+//! | `customer.rs` | who buys here |
 
+mod customer;
+mod employee;
+mod lock_out;
+mod pin;
 mod role;
 
+pub use customer::Customer;
+pub use employee::{Employee, EmployeePatch, NewEmployee, login_key, may_create};
+pub use lock_out::LockOut;
+pub use pin::{NotAPin, Pin, PinHash};
 pub use role::{Permission, Role, Staff};
 
-use serde::{Deserialize, Serialize};
-
-use crate::entry::{Entity, Entry, Versioned};
-use crate::id::{CustomerId, EmployeeId};
-use crate::record::{Record, RecordError, v1};
-
-/// Somebody who works here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Employee {
-    /// Names them.
-    pub id: EmployeeId,
-    /// Number of changes so far, starting at 1.
-    pub version: u32,
-}
-
-/// Somebody who buys here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Customer {
-    /// Names them.
-    pub id: CustomerId,
-    /// Number of changes so far, starting at 1.
-    pub version: u32,
-}
-
-impl Record for Employee {
-    const VERSION: u8 = 1;
-
-    fn from_version(version: u8, body: &[u8]) -> Result<Self, RecordError> {
-        v1(version, body)
-    }
-}
-
-impl Versioned for Employee {
-    const ENTITY: Entity = Entity::Employee;
-
-    fn into_entry(self) -> Entry {
-        Entry::Employee(self)
-    }
-}
-
-impl Record for Customer {
-    const VERSION: u8 = 1;
-
-    fn from_version(version: u8, body: &[u8]) -> Result<Self, RecordError> {
-        v1(version, body)
-    }
-}
-
-impl Versioned for Customer {
-    const ENTITY: Entity = Entity::Customer;
-
-    fn into_entry(self) -> Entry {
-        Entry::Customer(self)
-    }
-}
+use crate::id::EmployeeId;
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {}
+pub enum Command {
+    /// Enter the first owner, if nobody works here yet. Only the box itself asks.
+    MakeOwner(NewEmployee),
+    /// Enter somebody who works here.
+    CreateEmployee(NewEmployee),
+    /// Change somebody who works here.
+    ChangeEmployee {
+        /// Whom.
+        id: EmployeeId,
+        /// The version the terminal saw.
+        expected: Option<u32>,
+        /// What.
+        patch: EmployeePatch,
+    },
+    /// Keep the PIN that somebody who is signed in chose for themselves.
+    ChangeOwnPin {
+        /// Who.
+        employee: EmployeeId,
+        /// The hash of the new PIN.
+        hash: PinHash,
+    },
+}

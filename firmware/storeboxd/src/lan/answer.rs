@@ -12,6 +12,7 @@ use super::Api;
 use super::auth::Terminal;
 use super::body::Rest;
 use super::orders::OrderBody;
+use super::people::EmployeeBody;
 use super::problem::{Problem, Show};
 use super::reports::{DayCloseBody, DrawerMovementBody};
 use super::stock::MovementBody;
@@ -27,9 +28,8 @@ impl Show for Api {
 
     fn entry(&self, entry: &Entry) -> Value {
         match entry {
-            Entry::Ticket(_) | Entry::CardPayment(_) | Entry::Shift(_) | Entry::Employee(_) | Entry::Customer(_) => {
-                Value::Null
-            }
+            Entry::Employee(employee) => json(&EmployeeBody::new(employee, self.store.id())),
+            Entry::Ticket(_) | Entry::CardPayment(_) | Entry::Shift(_) | Entry::Customer(_) => Value::Null,
             Entry::Movement(movement) => json(&MovementBody::new(movement)),
             Entry::DayClose(close) => json(&DayCloseBody::new(close, self.store.id())),
             Entry::DrawerMovement(movement) => json(&DrawerMovementBody::new(movement)),

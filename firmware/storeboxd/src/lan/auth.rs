@@ -10,12 +10,13 @@ use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use storebox_core::command::Actor;
-use storebox_core::device::{Device, TokenHash};
+use storebox_core::device::{Device, DeviceKind, TokenHash};
 use storebox_core::people::{Permission, Staff};
 use storebox_core::throttle::{Rate, Throttle, Wait};
 
 use super::Api;
 use super::body::sha256;
+use super::people::Session;
 use super::problem::Problem;
 use crate::entropy;
 
@@ -35,8 +36,14 @@ struct Known {
 pub struct Terminal {
     device: Device,
     /// Who is signed in to it.
-    staff: Option<Staff>,
+    session: Option<Session>,
 }
+
+/// The paired terminal that sent a request, whoever is or was signed in to it.
+pub struct Paired(pub Device);
+
+/// Says who is signed in.
+const STAFF_SESSION: &str = "x-staff-session";
 
 /// A token a terminal proves itself with: 256 random bits.
 pub struct Token(String);
@@ -119,7 +126,29 @@ impl Devices {
 impl Terminal {
     /// Who it is, for the store.
     pub fn actor(&self) -> Actor {
-        Actor { device: self.device.id, kind: self.device.kind, staff: self.staff }
+        let staff: Option<Staff> = self.session.map(|session| session.staff);
+        Actor { device: self.device.id, kind: self.device.kind, staff }
+    }
+
+    /// What was paired.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The session of who is signed in.
+    pub fn session(&self) -> Option<Session> {
+        self.session
+    }
+
+    /// Refuses a kiosk that nobody signed in to: whoever stands before it may be anybody.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn must_not_be_public(&self) -> Result<(), Problem> {
+        if self.device.kind == DeviceKind::Kiosk && self.session.is_none() {
+            return Err(Problem::forbidden("a kiosk is for guests: this is not for them"));
+        }
+        Ok(())
     }
 
     /// Refuses who may not.
@@ -135,10 +164,24 @@ impl FromRequestParts<Arc<Api>> for Terminal {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
+        let Paired(device) = Paired::from_request_parts(parts, api).await?;
+        let Some(session) = parts.headers.get(STAFF_SESSION) else { return Ok(Self { device, session: None }) };
+        let session = session.to_str().ok().and_then(|token| {
+            let now = api.clock.monotonic();
+            api.sessions.find(token, device.id, now)
+        });
+        // Never staff in silence: what was meant to be a manager's would be refused for another reason.
+        session.map(|session| Self { device, session: Some(session) }).ok_or_else(Problem::session_expired)
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Paired {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
         let token = token(&parts.headers)
             .ok_or_else(|| Problem::unauthorized("send the terminal's token: Authorization: Bearer TOKEN"))?;
-        let device = api.devices.admit(&token, api.clock.monotonic(), api.device_rate)?;
-        Ok(Self { device, staff: None })
+        api.devices.admit(&token, api.clock.monotonic(), api.device_rate).map(Self)
     }
 }
 

@@ -47,6 +47,24 @@ impl<T> Body<T> {
 }
 
 impl Rest {
+    /// The version a terminal saw, from the header or the body's `version`.
+    ///
+    /// # Errors
+    /// 422 if they name different ones.
+    pub fn expected(&self, version: Option<u32>) -> Result<Option<u32>, Problem> {
+        match (self.if_match, version) {
+            (Some(header), Some(body)) if header != body => {
+                Err(Problem::invalid("version", "If-Match and version name different versions"))
+            }
+            (header, body) => Ok(header.or(body)),
+        }
+    }
+
+    /// The same without its key: nothing about the request is remembered. For what holds a PIN.
+    pub fn without_key(self) -> Self {
+        Self { key: None, received: Received { body: String::new(), ..self.received }, ..self }
+    }
+
     /// Has the command that this request is decided.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ mod page;
 pub mod pair;
 pub mod pairing;
 mod payments;
-mod people;
+pub mod people;
 mod problem;
 mod query;
 pub mod renewal;
@@ -88,6 +88,12 @@ pub struct Api {
     pub nonces: Nonces<NONCES_USED>,
     /// Wrong attempts to pair.
     pub attempts: pair::Attempts,
+    /// Who is signed in.
+    pub sessions: people::Sessions,
+    /// Hashes PINs, and knows who has to wait.
+    pub pins: people::Pins,
+    /// The first owner's PIN, until it is changed.
+    pub owner: people::FirstOwner,
     /// SHA-256 of the LAN key's SubjectPublicKeyInfo.
     pub fingerprint: [u8; 32],
     /// The certificate authority terminals trust.

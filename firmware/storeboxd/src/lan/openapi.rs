@@ -28,6 +28,7 @@ use super::{Api, SUBJECTS};
     tags(
         (name = "orders", description = "Orders and tabs"),
         (name = "events", description = "What changed, as it changes"),
+        (name = "people", description = "Who works and buys here, and who is signed in"),
         (name = "box", description = "The box itself"),
         (name = "inventory", description = "Stock"),
         (name = "reports", description = "Totals, the drawer and the end of the day"),

@@ -161,6 +161,24 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "sign-in-needed", "Somebody with more rights has to sign in", detail)
     }
 
+    /// 403: nobody is signed in.
+    pub fn sign_in_first(detail: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "sign-in-needed", "Somebody has to sign in", detail)
+    }
+
+    /// 401: name or PIN are wrong; which, nobody is told.
+    pub fn wrong_pin() -> Self {
+        let detail = "there is nobody of that name with that PIN";
+        Self::new(StatusCode::UNAUTHORIZED, "wrong-pin", "Name or PIN are wrong", detail)
+    }
+
+    /// 401: whoever was signed in is not any more.
+    pub fn session_expired() -> Self {
+        let detail = "nobody is signed in with this X-Staff-Session at this terminal any more: sign in again \
+                      (POST /api/auth/sign-in), or leave the header away";
+        Self::new(StatusCode::UNAUTHORIZED, "session-expired", "The session has ended", detail)
+    }
+
     /// 503: it cannot be done without the cloud.
     pub fn cloud_required(what: &str) -> Self {
         let detail = format!("{what} takes the cloud, which cannot be reached now; everything else goes on");

@@ -7,7 +7,7 @@
 //! | `committer.rs`, `gather.rs` | the writer thread and how many commands share a sync |
 //! | `opening.rs`, `shared.rs` | making and opening the file; what readers and the writer share |
 //! | `ledger.rs` | one command in a transaction |
-//! | `view.rs`, `totals.rs`, `levels.rs`, `cursor.rs` | reading, and where readers stand |
+//! | `view.rs`, `people.rs`, `totals.rs`, `levels.rs`, `cursor.rs` | reading, and where readers stand |
 //! | `error.rs` | failures by what to do about them |
 
 mod committer;
@@ -19,6 +19,7 @@ mod ledger;
 mod levels;
 mod medium;
 mod opening;
+mod people;
 mod shared;
 mod tables;
 mod totals;

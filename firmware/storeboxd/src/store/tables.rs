@@ -36,6 +36,8 @@ pub(super) const STOCK: TableDefinition<'_, &str, &[u8]> = TableDefinition::new(
 pub(super) const STOCK_LOG: TableDefinition<'_, (&str, u64), [u8; 16]> = TableDefinition::new("stock_log");
 /// Number of the event of a change that left an order over → (order, when in milliseconds since 1970).
 pub(super) const ENDED_ORDERS: TableDefinition<'_, u64, ([u8; 16], u64)> = TableDefinition::new("ended_orders");
+/// What an employee signs in with, in small letters → employee.
+pub(super) const EMPLOYEE_LOGINS: TableDefinition<'_, &str, [u8; 16]> = TableDefinition::new("employee_logins");
 /// Order → `Quarantined`.
 pub(super) const QUARANTINE: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("quarantine");
 /// Single records by name: see the `META_` constants.
@@ -136,6 +138,7 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError>
     transaction.open_table(STOCK)?;
     transaction.open_table(STOCK_LOG)?;
     transaction.open_table(ENDED_ORDERS)?;
+    transaction.open_table(EMPLOYEE_LOGINS)?;
     Ok(())
 }
 
