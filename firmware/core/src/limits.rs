@@ -157,8 +157,10 @@ pub const STOCK_MOVEMENTS_LISTED: u64 = 1_000;
 pub const ORDERS_KEPT_DAYS: u32 = 400;
 /// The least, which only the size of the store brings about: what guests still come back with.
 pub const ORDERS_KEPT_DAYS_LEAST: u32 = 7;
-/// Days that orders can be kept.
-pub const ORDERS_KEPT_DAYS_MOST: u32 = 36_500;
+/// Days that anything can be kept: a hundred years.
+pub const DAYS_KEPT_MOST: u32 = 36_500;
+/// Gigabytes of the store above which orders are kept for the least time only. Half the disk counts if that is less.
+pub const STORE_MAX_GB: u64 = 50;
 /// Days that customers are kept who were not seen.
 pub const CUSTOMERS_KEPT_DAYS: u32 = 30;
 /// How often the box looks for what may go.

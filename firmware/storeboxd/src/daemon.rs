@@ -28,6 +28,7 @@ use crate::lan::tls::{ServerTls, TlsError};
 use crate::lan::{self, Api, renewal};
 use crate::screen_status::ScreenStatus;
 use crate::store::{DiskMedium, ReadError, Store, StoreError, SubmitError, Writer};
+use crate::upkeep;
 use crate::watchdog::{CheckIn, Watchdog, notify};
 
 /// A box that has started.
@@ -121,6 +122,7 @@ impl Daemon {
             owner,
             fingerprint: identity.fingerprint(),
             ca_pem: identity.ca_pem().to_owned(),
+            retention: config.retention(),
             connections: Connections::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),
             stopping,
@@ -184,6 +186,7 @@ impl Daemon {
         let tls = Arc::clone(&server.tls);
         let watching = tokio::spawn(watchdog.run(stop.subscribe()));
         let renewing = tokio::spawn(renewal::run(identity, names, tls, clock, stop.subscribe()));
+        let tidying = tokio::spawn(upkeep::run(Arc::clone(&server.api), stop.subscribe()));
         let (api, stopping) = (Arc::clone(&server.api), stop.subscribe());
         let telling = tokio::spawn(async move {
             if let Some(screen) = screen {
@@ -206,7 +209,7 @@ impl Daemon {
         if !serving.is_finished() {
             let _served = serving.await;
         }
-        let _ended = (watching.await, renewing.await, telling.await);
+        let _ended = (watching.await, renewing.await, telling.await, tidying.await);
         store.close();
         let ended = match ended_early {
             Some(ended) => ended,

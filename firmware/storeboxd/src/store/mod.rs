@@ -239,6 +239,11 @@ impl Store {
         Some((self.shared.medium.free_bytes().ok()?, self.shared.medium.total_bytes().ok()?))
     }
 
+    /// Size of the store's file in bytes.
+    pub fn size(&self) -> Option<u64> {
+        self.shared.medium.store_bytes().ok()
+    }
+
     /// What it has done so far.
     pub fn activity(&self) -> Activity {
         let statistics = &self.shared.statistics;
