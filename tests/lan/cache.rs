@@ -77,3 +77,29 @@ async fn u14_every_kind_is_shown_and_no_other() {
     let mut kiosk = shop.terminal("Kiosk", "kiosk").await;
     kiosk.get("/api/local/cache/orders").await.refused(403);
 }
+
+#[tokio::test]
+async fn l22_reports_stock_and_cache_are_described() {
+    let mut shop = Shop::open("cache").await;
+    let document = shop.till.get("/openapi.json").await.expect(200);
+    for (method, path) in [
+        ("get", "/api/inventory"),
+        ("get", "/api/inventory/{item}"),
+        ("get", "/api/inventory/{item}/movements"),
+        ("post", "/api/inventory/movements"),
+        ("post", "/api/inventory/counts"),
+        ("get", "/api/reports/day"),
+        ("post", "/api/reports/day/close"),
+        ("get", "/api/reports/day/closes"),
+        ("get", "/api/reports/day/closes/{number}"),
+        ("get", "/api/reports/sales"),
+        ("post", "/api/reports/drawer/float"),
+        ("post", "/api/reports/drawer/movement"),
+        ("get", "/api/local/cache/status"),
+        ("post", "/api/local/cache/refresh"),
+        ("post", "/api/local/cache/clear"),
+        ("get", "/api/local/cache/{entity}"),
+    ] {
+        assert!(document["paths"][path][method]["responses"].is_object(), "{method} {path} is not described");
+    }
+}

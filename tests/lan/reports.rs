@@ -35,7 +35,10 @@ async fn l12_the_day_report_counts_every_sale_by_everything() {
     assert_eq!(part(&report["tenders"], "cash")["paid"], 2_189, "change is already out of it");
     assert_eq!(part(&report["taxes"], "100000+")["tax"], 199);
     assert_eq!(part(&report["employees"], "")["sales"], 2);
-    assert_eq!(report["hours"].as_array().unwrap().iter().map(|hour| hour["total"].as_i64().unwrap()).sum::<i64>(), 2_189);
+    assert_eq!(
+        report["hours"].as_array().unwrap().iter().map(|hour| hour["total"].as_i64().unwrap()).sum::<i64>(),
+        2_189
+    );
     assert_eq!((&report["running"]["openOrders"], &report["running"]["expectedCash"]), (&json!(1), &json!(2_189)));
 
     let items = manager.get("/api/reports/sales?by=item").await.expect(200);
@@ -43,7 +46,8 @@ async fn l12_the_day_report_counts_every_sale_by_everything() {
     assert_eq!((&part(&items, "cake")["net"], &part(&items, "cake")["name"]), (&json!(940), &json!("Cake")));
     for by in ["day", "hour", "category", "tender", "employee", "order_type", "tax"] {
         let parts = manager.get(format!("/api/reports/sales?by={by}")).await.expect(200);
-        let sum = |member: &str| parts.as_array().unwrap().iter().map(|part| part[member].as_i64().unwrap()).sum::<i64>();
+        let sum =
+            |member: &str| parts.as_array().unwrap().iter().map(|part| part[member].as_i64().unwrap()).sum::<i64>();
         let (member, expected) = if by == "tender" { ("paid", 2_189) } else { ("total", 2_189) };
         assert_eq!(sum(member), expected, "by {by}: {parts}");
     }
@@ -119,7 +123,10 @@ async fn l12_the_end_of_the_day_holds_everything_since_the_last_one() {
     assert_eq!(report["totals"]["total"], 2_310, "the day goes on");
     assert_eq!((&report["running"]["totals"]["total"], &report["running"]["nextNumber"]), (&json!(1_540), &json!(2)));
     let second = manager.post("/api/reports/day/close", json!({ "countedCash": 6_540 })).await.expect(201);
-    assert_eq!((&second["number"], &second["totals"]["total"], &second["difference"]), (&json!(2), &json!(1_540), &json!(0)));
+    assert_eq!(
+        (&second["number"], &second["totals"]["total"], &second["difference"]),
+        (&json!(2), &json!(1_540), &json!(0))
+    );
     assert_eq!((&second["grandTotal"], &second["from"]), (&json!(2_310), &close["to"]));
 
     let listed = manager.get("/api/reports/day/closes?limit=1").await;

@@ -38,12 +38,19 @@ async fn l9_a_stock_take_that_finds_something_else_is_flagged_and_told() {
     let mut manager = shop.manager().await;
     let count = |counted: f64| json!({ "item": "tea", "counted": counted, "lowAt": 3 });
     manager.post("/api/inventory/counts", count(12.0)).await.must_be(201);
-    assert_eq!(shop.till.get("/api/inventory?review=true").await.expect(200), json!([]), "the first count contradicts nothing");
+    assert_eq!(
+        shop.till.get("/api/inventory?review=true").await.expect(200),
+        json!([]),
+        "the first count contradicts nothing"
+    );
 
     let taken = manager.post("/api/inventory/counts", count(9.5)).await.expect(201);
     assert_eq!((&taken["counted"], &taken["changes"][0]["delta"]), (&json!(9.5), &json!(-2.5)));
     let level = shop.till.get("/api/inventory/tea").await.expect(200);
-    assert_eq!((&level["level"], &level["review"], &level["difference"]), (&json!(9.5), &json!("discrepancy"), &json!(-2.5)));
+    assert_eq!(
+        (&level["level"], &level["review"], &level["difference"]),
+        (&json!(9.5), &json!("discrepancy"), &json!(-2.5))
+    );
     assert_eq!(level["baseline"], 2);
     let events = shop.till.get("/api/sync/events?since=earliest").await.expect(200);
     let text = events.to_string();

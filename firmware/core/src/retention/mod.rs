@@ -77,11 +77,12 @@ impl Waiting {
     }
 }
 
-/// Whether an order is of no more use here: it is over and old, and its money is settled.
+/// Whether an order is of no more use here: it is over and old, and no money of it is still to come.
 pub fn is_past(order: &Order, before: Timestamp) -> bool {
     let settled = order.tenders.iter().all(|tender| match tender.state {
-        TenderState::Captured | TenderState::Voided => true,
-        TenderState::Queued | TenderState::Declined => false,
+        // Who was to look after a declined payment had all that time.
+        TenderState::Captured | TenderState::Voided | TenderState::Declined => true,
+        TenderState::Queued => false,
     });
     !order.status.is_open() && order.updated_at < before && settled
 }

@@ -2,7 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::device::DeviceKind;
+use crate::id::{LineId, TenderId};
+use crate::money::{Money, TaxRule};
+use crate::order::{Header, Line, Opened, OrderNumber, Pricing, Refund, RefundLine, TenderKind};
 use crate::people::{Role, Staff};
+use crate::time::Hlc;
 
 fn actor(role: Role) -> Actor {
     let staff = Staff { employee: EmployeeId::from_bytes([3; 16]), role };
@@ -96,6 +100,77 @@ fn l9_a_low_level_is_told_once() {
     let id = MovementId::from_bytes([2; 16]);
     assert_eq!(level.apply(quantity(-1_000), id, Timestamp::EPOCH), [Signal::Low]);
     assert_eq!(level.apply(quantity(-500), id, Timestamp::EPOCH), []);
+}
+
+fn line(id: u8, item: &str, thousandths: i64, stocked: bool) -> Line {
+    Line {
+        id: LineId::from_bytes([id; 16]),
+        item_id: name(item),
+        name: name(item),
+        quantity: quantity(thousandths),
+        unit_price: Money::from_minor(100),
+        modifiers: Vec::new(),
+        notes: None,
+        pricing: Pricing::Catalogue,
+        tax: TaxRule::default(),
+        discount: None,
+        category: None,
+        station: None,
+        stocked,
+    }
+}
+
+fn recorded(change: Change) -> Recorded {
+    Recorded { at: Hlc::default(), device: DeviceId::from_bytes([1; 16]), staff: None, change }
+}
+
+/// What a change of an order moves, and the order afterwards.
+fn change(order: &mut Order, change: Change) -> Option<(MovementKind, Vec<Moved>)> {
+    let (before, recorded) = (order.clone(), recorded(change));
+    order.apply(&recorded).unwrap();
+    moved(&recorded, Some(&before), order)
+}
+
+fn order(lines: Vec<Line>) -> Order {
+    let number = OrderNumber { register: name("A"), serial: 1 };
+    let (header, tax_rule) = (Header::default(), TaxRule::default());
+    let opened = Opened { number, client_id: None, header, lines, tax_rule };
+    Order::opened(OrderId::from_bytes([4; 16]), &recorded(Change::Opened(opened))).unwrap()
+}
+
+fn moves(kind: MovementKind, items: &[(&str, i64)]) -> Option<(MovementKind, Vec<Moved>)> {
+    let moved = |(item, delta): &(&str, i64)| Moved { item: name(item), name: name(item), delta: quantity(*delta) };
+    Some((kind, items.iter().map(moved).collect()))
+}
+
+#[test]
+fn l9_closing_an_order_takes_what_is_counted_and_returns_give_it_back() {
+    let lines = vec![line(1, "cola", 2_000, true), line(2, "soup", 1_000, false), line(3, "cola", 500, true)];
+    let mut sold = order(lines);
+    assert_eq!(change(&mut sold, Change::SentToKitchen), None);
+    assert_eq!(change(&mut sold, Change::Closed { tenders: vec![] }), moves(MovementKind::Sale, &[("cola", -2_500)]));
+    let refund = |restock| {
+        let back =
+            |id: u8, thousandths| RefundLine { line: LineId::from_bytes([id; 16]), quantity: quantity(thousandths) };
+        Change::Refunded(Refund {
+            id: TenderId::from_bytes([9; 16]),
+            lines: vec![back(1, 1_000), back(2, 1_000)],
+            amount: Money::from_minor(200),
+            tax: Money::ZERO,
+            kind: TenderKind::Cash,
+            tender: None,
+            restock,
+            reason: Note::new("cold".to_owned()).unwrap(),
+        })
+    };
+    assert_eq!(change(&mut sold, refund(false)), None, "what cannot be sold again does not come back");
+    assert_eq!(change(&mut sold, refund(true)), moves(MovementKind::Return, &[("cola", 1_000)]));
+}
+
+#[test]
+fn l9_a_voided_order_moves_nothing() {
+    let mut voided = order(vec![line(1, "cola", 2_000, true)]);
+    assert_eq!(change(&mut voided, Change::Voided { reason: None }), None);
 }
 
 #[derive(Clone, Debug)]

@@ -136,7 +136,7 @@ async fn list_day_closes(
 /// Show the end of a day
 #[utoipa::path(
     get, path = "/api/reports/day/closes/{number}", tag = "reports",
-    params(("number" = u32, Path, description = "Its number", minimum = 1)),
+    params(("number" = u32, Path, description = "Its number", minimum = 1, maximum = 4_294_967_295_u64)),
     responses((status = 200, body = DayCloseBody, description = "The end of the day"), ReadProblems)
 )]
 async fn show_day_close(

@@ -13,7 +13,7 @@ use crate::entropy;
 use crate::lan::problem::Problem;
 
 /// In what form a report is given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// For programs.
@@ -32,7 +32,7 @@ pub struct DayQuery {
     #[param(pattern = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$")]
     pub day: Option<String>,
     /// `json` (default) or `csv`.
-    #[param(inline)]
+    #[param(value_type = Option<String>, pattern = r"^(json|csv)$")]
     format: Option<Format>,
 }
 
@@ -61,15 +61,15 @@ pub struct SalesQuery {
     #[param(pattern = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$")]
     to: Option<String>,
     /// By what; `day` if not said.
-    #[param(inline)]
+    #[param(value_type = Option<String>, pattern = r"^(day|hour|category|item|tender|employee|order_type|tax)$")]
     by: Option<By>,
     /// `json` (default) or `csv`.
-    #[param(inline)]
+    #[param(value_type = Option<String>, pattern = r"^(json|csv)$")]
     format: Option<Format>,
 }
 
 /// By what sales are reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
     /// Business day.

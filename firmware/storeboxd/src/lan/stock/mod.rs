@@ -61,7 +61,7 @@ async fn list_stock(
     let query = query::checked(query)?;
     let limit = query::within("limit", query.limit, 1..=STOCK_PER_ANSWER, STOCK_PER_ANSWER_DEFAULT)?;
     let filter = query.filter()?;
-    let after = query.after.unwrap_or_default();
+    let after = query.after.map(|after| after.as_str().to_owned()).unwrap_or_default();
     let page = api.store.read(move |view| view.levels(&after, &filter, limit, ROWS_PER_ANSWER)).await?;
     let levels: Vec<LevelBody> = page.levels.iter().map(|(item, level)| LevelBody::new(item, level)).collect();
     let mut headers = HeaderMap::new();

@@ -27,8 +27,8 @@ pub struct ListQuery {
     /// Only items somebody should look at.
     review: Option<bool>,
     /// Items after this one.
-    #[param(max_length = 128)]
-    pub after: Option<String>,
+    #[param(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
+    pub after: Option<Name>,
     /// At most so many (default 100).
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
@@ -40,7 +40,7 @@ pub struct ListQuery {
 #[into_params(parameter_in = Query)]
 pub struct MovementsQuery {
     /// Those before the one with this number.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     pub before: Option<u64>,
     /// At most so many (default 100).
     #[param(minimum = 1, maximum = 500)]
