@@ -9,6 +9,7 @@
 //! | `crash.rs`, `faults.rs`, `full.rs` | power loss, failing and full disks |
 //! | `damage.rs`, `strange.rs` | rows that cannot be read, files that are no store |
 //! | `log.rs`, `lists.rs`, `counts.rs` | cursors and pruning, paging, what a commit costs |
+//! | `retention.rs` | what is removed when it is old |
 //!
 //! `STOREBOX_SEEDS` says how many seeds a test of random losses tries, and `STOREBOX_SEED` tries one only: a failure
 //! prints it.
@@ -33,6 +34,7 @@ mod full;
 mod image;
 mod lists;
 mod log;
+mod retention;
 mod run;
 mod script;
 mod strange;

@@ -156,6 +156,9 @@ fn order_events(tables: &Tables) -> Vec<(String, OrderId, u32)> {
         EventData::Settings(_)
         | EventData::Connectivity(_)
         | EventData::DevicePaired { .. }
+        | EventData::DeviceRenamed { .. }
+        | EventData::DeviceRevoked { .. }
+        | EventData::DevicePresence { .. }
         | EventData::Entry(_)
         | EventData::Catalogue { .. }
         | EventData::ForcedOffline { .. }
@@ -169,6 +172,7 @@ fn order_events(tables: &Tables) -> Vec<(String, OrderId, u32)> {
 fn said(request: &Request, answer: &Answer) -> String {
     let (kind, order) = match &answer.result {
         Ok(Outcome::Done) => return "done".to_owned(),
+        Ok(Outcome::Loaded(loaded)) => return format!("{loaded:?}"),
         Ok(Outcome::Made(entry) | Outcome::Changed(entry)) => return format!("{entry:?}"),
         Ok(Outcome::Opened(order)) => ("opened", order),
         Ok(Outcome::Left(order)) => ("left", order),

@@ -11,7 +11,7 @@ use crate::order::{Action, ActionKind, Expected, Header, Order};
 use crate::people::{Permission, Role, Staff};
 use crate::settings::{Connectivity, Settings};
 use crate::text::Name;
-use crate::{audit, catalogue, kitchen, payment, people, report, shift, stock};
+use crate::{audit, catalogue, kitchen, payment, people, report, retention, shift, stock};
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +120,8 @@ pub enum Command {
     },
     /// Note terminals that fell silent or are back.
     NotePresence(Vec<(DeviceId, Presence)>),
+    /// Remove what is of no more use.
+    Retention(retention::Command),
 }
 
 /// The wish for a new order.

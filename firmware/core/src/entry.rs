@@ -8,7 +8,7 @@ use crate::outbox::Lane;
 use crate::payment::CardPayment;
 use crate::people::{Customer, Employee};
 use crate::record::{Record, RecordError, decode};
-use crate::report::DayClose;
+use crate::report::{DayClose, DrawerMovement};
 use crate::shift::Shift;
 use crate::stock::Movement;
 use crate::text::Text;
@@ -31,6 +31,8 @@ pub enum Entity {
     Customer = 6,
     /// The end of a business day.
     DayClose = 7,
+    /// Cash put into the drawer or taken out.
+    DrawerMovement = 8,
 }
 
 impl Entity {
@@ -44,6 +46,7 @@ impl Entity {
             Self::Employee => "employee",
             Self::Customer => "customer",
             Self::DayClose => "day",
+            Self::DrawerMovement => "drawer",
         }
     }
 
@@ -53,7 +56,7 @@ impl Entity {
             Self::CardPayment | Self::Shift => Lane::Critical,
             Self::Ticket | Self::Movement | Self::Customer => Lane::High,
             Self::Employee => Lane::Normal,
-            Self::DayClose => Lane::Low,
+            Self::DayClose | Self::DrawerMovement => Lane::Low,
         }
     }
 }
@@ -75,6 +78,8 @@ pub enum Entry {
     Customer(Customer),
     /// The end of a business day.
     DayClose(DayClose),
+    /// Cash put into the drawer or taken out.
+    DrawerMovement(DrawerMovement),
 }
 
 /// Which version of which entry.
@@ -102,6 +107,7 @@ impl Entry {
             Entity::Employee => decode(bytes).map(Self::Employee),
             Entity::Customer => decode(bytes).map(Self::Customer),
             Entity::DayClose => decode(bytes).map(Self::DayClose),
+            Entity::DrawerMovement => decode(bytes).map(Self::DrawerMovement),
         }
     }
 
@@ -115,6 +121,7 @@ impl Entry {
             Self::Employee(employee) => reference(Entity::Employee, employee.id.to_bytes(), employee.version),
             Self::Customer(customer) => reference(Entity::Customer, customer.id.to_bytes(), customer.version),
             Self::DayClose(close) => reference(Entity::DayClose, close.id.to_bytes(), 1),
+            Self::DrawerMovement(movement) => reference(Entity::DrawerMovement, movement.id.to_bytes(), 1),
         }
     }
 }

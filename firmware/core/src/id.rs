@@ -135,6 +135,10 @@ identifier!(
     /// The end of a business day.
     DayCloseId
 );
+identifier!(
+    /// Cash put into the drawer or taken out.
+    DrawerMovementId
+);
 
 /// The text is not a hyphenated UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

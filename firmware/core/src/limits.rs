@@ -219,6 +219,54 @@ pub const STATUS_SILENT_S: u64 = 30;
 /// How long the screen waits for the first word: a start that takes longer is no start.
 pub const STATUS_FIRST_S: u64 = 60;
 
+// Reports and stock.
+
+/// Business days of one report, above a year with its days off: by anything but items.
+pub const REPORT_DAYS: u32 = 400;
+/// Business days of one report by item. A retail shop sells thousands of items a day, each with a total of its own.
+pub const REPORT_ITEM_DAYS: u32 = 31;
+/// Rows of one report; the smallest beyond it are shown as one.
+pub const REPORT_ROWS: usize = 5_000;
+/// Ends of days in one answer.
+pub const DAY_CLOSES_PER_ANSWER: usize = 400;
+/// Items, or movements of one, in one answer.
+pub const STOCK_PER_ANSWER: usize = 500;
+/// The same when the terminal does not say.
+pub const STOCK_PER_ANSWER_DEFAULT: usize = 100;
+/// Movements of one item that are listed. The movements themselves are kept longer; what there is does not depend on it.
+pub const STOCK_MOVEMENTS_LISTED: u64 = 1_000;
+
+// Cleaning up.
+
+/// Days that orders are kept after they ended: a year and the time it takes to look back at it.
+pub const ORDERS_KEPT_DAYS: u32 = 400;
+/// The least, which only the size of the store brings about: what guests still come back with.
+pub const ORDERS_KEPT_DAYS_LEAST: u32 = 7;
+/// Days that anything can be kept: a hundred years.
+pub const DAYS_KEPT_MOST: u32 = 36_500;
+/// Gigabytes of the store above which orders are kept for the least time only. Half the disk counts if that is less.
+pub const STORE_MAX_GB: u64 = 50;
+/// Days that customers are kept who were not seen.
+pub const CUSTOMERS_KEPT_DAYS: u32 = 30;
+/// How often the box looks for what may go.
+pub const CLEAN_UP_EVERY_S: u64 = 30;
+/// Orders removed in one transaction, so that no sale waits for tidying up: 700 000 a day all the same.
+pub const ORDERS_REMOVED_AT_ONCE: usize = 128;
+/// Ended orders looked at in one transaction.
+pub const ENDED_LOOKED_AT: usize = 1_024;
+/// Idempotency keys looked at in one transaction.
+pub const KEYS_LOOKED_AT: usize = 512;
+/// References of the outbox looked at: what waits longer than everything else is little, or nothing was sent at all.
+pub const WAITING_LOOKED_AT: usize = 1_024;
+/// Transactions for one request to clear the cache; the rest goes by itself.
+pub const CLEAR_TRANSACTIONS: usize = 16;
+/// Rows of one kind that are counted for the status of the cache.
+pub const CACHE_ROWS_COUNTED: usize = 10_000;
+/// Rows of one kind that are shown.
+pub const CACHE_PER_ANSWER: usize = 200;
+/// The same when the terminal does not say.
+pub const CACHE_PER_ANSWER_DEFAULT: usize = 50;
+
 // People.
 
 /// People who work in one store, past ones included: the largest stores have about 200 at a time.
@@ -284,3 +332,4 @@ const _: () = assert!(2 * STATUS_EVERY_S < STATUS_SILENT_S, "one late word is no
 const _: () = assert!(DEVICE_WEAK_S < DEVICE_OFFLINE_S, "a link is weak before it is gone");
 const _: () = assert!((HEARTBEAT_S as u64) < DEVICE_WEAK_S, "one heartbeat may be missed");
 const _: () = assert!(TERMINAL_BACKLOG <= DEVICE_BURST, "a till must be able to replay its whole backlog");
+const _: () = assert!(ORDERS_KEPT_DAYS_LEAST <= ORDERS_KEPT_DAYS, "the default must be allowed");

@@ -22,7 +22,8 @@ use storebox_core::device::{Device, DeviceKind, Presence};
 use storebox_core::entry::{Entity, EntryEvent, EntryRef};
 use storebox_core::event::{Event, EventData, OrderEvent, OrderEventKind};
 use storebox_core::id::{
-    CardPaymentId, ConflictId, DeviceId, EmployeeId, LineId, OrderId, ShiftId, TenderId, TicketId,
+    CardPaymentId, ConflictId, DayCloseId, DeviceId, DrawerMovementId, EmployeeId, LineId, MovementId, OrderId,
+    ShiftId, TenderId, TicketId,
 };
 use storebox_core::idempotency::{Remembered, RememberedResult};
 use storebox_core::kitchen::{Action as KitchenAction, Decision, KitchenTimes, State, Ticket, TicketLine, decide};
@@ -39,8 +40,11 @@ use storebox_core::payment::{
 use storebox_core::people::{Employee, PinHash, Role};
 use storebox_core::quantity::Quantity;
 use storebox_core::record::{Record, RecordError, decode, encode};
+use storebox_core::report::{DayClose, DrawerKind, DrawerMovement, Part, Period, Sums, Total};
+use storebox_core::retention::Progress;
 use storebox_core::settings::{Connectivity, Settings};
 use storebox_core::shift::{Shift, Stamp};
+use storebox_core::stock::{Level, Movement, MovementKind, Review, StockChange};
 use storebox_core::text::{Name, Note, Text};
 use storebox_core::time::{Hlc, Timestamp};
 
@@ -203,6 +207,119 @@ fn the_kitchens_records_are_read_for_ever() {
     let Ok(Decision::Become(served)) = decide(&ready, KitchenAction::Serve, None, at(260)) else { panic!() };
     times.count(&ready, &served, 20);
     check("kitchen_times", &times);
+}
+
+#[test]
+fn reports_are_read_for_ever() {
+    let sums = Sums {
+        sales: 3,
+        quantity: Quantity::from_thousandths(4_500),
+        gross: Money::from_minor(3_000),
+        discount: Money::from_minor(300),
+        net: Money::from_minor(2_500),
+        tax: Money::from_minor(200),
+        refunds: 1,
+        returned: Quantity::from_thousandths(1_000),
+        refunded: Money::from_minor(550),
+        refunded_tax: Money::from_minor(50),
+        voids: 2,
+        voided: Money::from_minor(900),
+        payments: 4,
+        paid: Money::from_minor(2_700),
+        tips: Money::from_minor(100),
+        rounding: Money::from_minor(-2),
+    };
+    let total = Total { name: Some(name("Coffee")), sums };
+    check("total", &total);
+    let period = Period {
+        last_number: 7,
+        since: Timestamp::from_millis(1_700_000_000_000),
+        opening_float: Money::from_minor(10_000),
+        paid_in: Money::from_minor(500),
+        paid_out: Money::from_minor(2_000),
+        grand_total: Money::from_minor(1_000_000),
+    };
+    check("period", &period);
+    check(
+        "day_close",
+        &DayClose {
+            id: DayCloseId::from_bytes([10; 16]),
+            number: 8,
+            day: Day(20_000),
+            from: Timestamp::from_millis(1_700_000_000_000),
+            to: Timestamp::from_millis(1_700_086_400_000),
+            totals: sums,
+            tenders: vec![Part { key: name("cash"), total: total.clone() }],
+            taxes: vec![Part { key: name("88750+"), total }],
+            opening_float: Money::from_minor(10_000),
+            paid_in: Money::from_minor(500),
+            paid_out: Money::from_minor(2_000),
+            expected: Money::from_minor(11_248),
+            counted: Money::from_minor(11_200),
+            next_float: Money::from_minor(10_000),
+            grand_total: Money::from_minor(1_002_150),
+            open_orders: 3,
+            note: Some(note("short")),
+            device: DeviceId::from_bytes([1; 16]),
+            staff: Some(EmployeeId::from_bytes([7; 16])),
+        },
+    );
+    check(
+        "drawer_movement",
+        &DrawerMovement {
+            id: DrawerMovementId::from_bytes([11; 16]),
+            kind: DrawerKind::PaidOut,
+            amount: Money::from_minor(2_000),
+            reason: Some(note("window cleaner")),
+            at: Timestamp::from_millis(1_700_000_000_000),
+            device: DeviceId::from_bytes([1; 16]),
+            staff: None,
+        },
+    );
+}
+
+#[test]
+fn stock_is_read_for_ever() {
+    check(
+        "movement",
+        &Movement {
+            id: MovementId::from_bytes([12; 16]),
+            kind: MovementKind::Sale,
+            order: Some(OrderId::from_bytes([2; 16])),
+            changes: vec![StockChange {
+                item: name("coffee"),
+                delta: Quantity::from_thousandths(-1_500),
+                level: Quantity::from_thousandths(8_500),
+            }],
+            counted: Some(Quantity::from_thousandths(9_000)),
+            note: Some(note("second shelf")),
+            at: Timestamp::from_millis(1_700_000_000_000),
+            device: DeviceId::from_bytes([1; 16]),
+            staff: Some(EmployeeId::from_bytes([7; 16])),
+        },
+    );
+    check(
+        "level",
+        &Level {
+            name: Some(name("Coffee")),
+            level: Quantity::from_thousandths(-500),
+            low_at: Some(Quantity::from_thousandths(2_000)),
+            movements: 300,
+            baseline: Some(12),
+            last: Some(MovementId::from_bytes([12; 16])),
+            at: Timestamp::from_millis(1_700_000_000_000),
+            review: Some(Review::Discrepancy { difference: Quantity::from_thousandths(-250) }),
+        },
+    );
+    check(
+        "progress",
+        &Progress {
+            last_at: Some(Timestamp::from_millis(1_700_000_000_000)),
+            orders: 300,
+            keys: 900,
+            keys_after: Some(vec![1, 2, 3]),
+        },
+    );
 }
 
 #[test]

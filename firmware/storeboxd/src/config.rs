@@ -8,9 +8,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use storebox_core::day::Calendar;
-use storebox_core::limits::{CASH_ROUNDING_MAX_MINOR, DEVICE_BURST, DEVICE_RATE_PER_S, PRICE_MAX_MINOR};
+use storebox_core::limits::{
+    CASH_ROUNDING_MAX_MINOR, CUSTOMERS_KEPT_DAYS, DAYS_KEPT_MOST, DEVICE_BURST, DEVICE_RATE_PER_S, ORDERS_KEPT_DAYS,
+    ORDERS_KEPT_DAYS_LEAST, PRICE_MAX_MINOR, STORE_MAX_GB,
+};
 use storebox_core::money::{Currency, Money, TaxRule};
 use storebox_core::payment::{CardPolicy, Limits, Policy};
+use storebox_core::retention;
 use storebox_core::settings::{Connectivity, Mode, Settings};
 use storebox_core::text::Name;
 use storebox_core::throttle::Rate;
@@ -30,6 +34,9 @@ pub struct Config {
     /// `[offline]`
     #[serde(default)]
     pub offline: OfflineConfig,
+    /// `[retention]`
+    #[serde(default)]
+    pub retention: RetentionConfig,
 }
 
 /// `[store]`
@@ -196,6 +203,34 @@ impl<'de> Deserialize<'de> for Major {
     }
 }
 
+/// `[retention]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionConfig {
+    /// Days that orders are kept after they ended.
+    #[serde(deserialize_with = "orders_days")]
+    orders_days: u32,
+    /// Days that customers are kept who were not seen.
+    #[serde(deserialize_with = "customers_days")]
+    customers_days: u32,
+    /// Size of the store above which orders are kept for the least time only; never more than half the disk.
+    #[serde(deserialize_with = "gigabytes")]
+    max_size_gb: u64,
+    /// Whether the box cleans up by itself.
+    auto_cleanup: bool,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self {
+            orders_days: ORDERS_KEPT_DAYS,
+            customers_days: CUSTOMERS_KEPT_DAYS,
+            max_size_gb: STORE_MAX_GB,
+            auto_cleanup: true,
+        }
+    }
+}
+
 impl Config {
     /// Reads a configuration file.
     ///
@@ -224,6 +259,17 @@ impl Config {
             lan: LanConfig::default(),
             cloud: CloudConfig::default(),
             offline: OfflineConfig::default(),
+            retention: RetentionConfig::default(),
+        }
+    }
+
+    /// How long things are kept.
+    pub fn retention(&self) -> retention::Policy {
+        retention::Policy {
+            orders_days: self.retention.orders_days,
+            customers_days: self.retention.customers_days,
+            max_size_bytes: Some(self.retention.max_size_gb.saturating_mul(1_000_000_000)),
+            auto_cleanup: self.retention.auto_cleanup,
         }
     }
 
@@ -361,6 +407,27 @@ fn hour<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
     }
 }
 
+fn orders_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        days @ ORDERS_KEPT_DAYS_LEAST..=DAYS_KEPT_MOST => Ok(days),
+        _ => Err(D::Error::custom(format!("orders are kept {ORDERS_KEPT_DAYS_LEAST} to {DAYS_KEPT_MOST} days"))),
+    }
+}
+
+fn customers_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        days @ 1..=DAYS_KEPT_MOST => Ok(days),
+        _ => Err(D::Error::custom(format!("customers are kept 1 to {DAYS_KEPT_MOST} days"))),
+    }
+}
+
+fn gigabytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    match u64::deserialize(deserializer)? {
+        gigabytes @ 1..=1_000_000 => Ok(gigabytes),
+        _ => Err(D::Error::custom("a store's size is 1 to 1000000 gigabytes")),
+    }
+}
+
 fn register<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
     let prefix = Name::deserialize(deserializer)?;
     let short =
@@ -434,6 +501,16 @@ mod tests {
         ] {
             let error = parse(&format!("[store]\nstate_dir = '/s'\n{line}\n")).unwrap_err();
             assert!(error.contains(expected) && error.contains("line 3"), "{error}");
+        }
+    }
+
+    #[test]
+    fn u14_orders_are_kept_at_least_a_week() {
+        let read = |line: &str| parse(&format!("[store]\nstate_dir = '/s'\n[retention]\n{line}\n"));
+        assert_eq!(read("orders_days = 7").unwrap().retention().orders_days, 7);
+        assert_eq!(read("").unwrap().retention().orders_days, 400);
+        for wrong in ["orders_days = 6", "customers_days = 0", "max_size_gb = 0", "auto_cleanup = 'yes'"] {
+            assert!(read(wrong).unwrap_err().contains("line 4"), "{wrong}");
         }
     }
 

@@ -30,6 +30,7 @@ use crate::lan::tls::{ServerTls, TlsError};
 use crate::lan::{self, Api, renewal};
 use crate::screen_status::ScreenStatus;
 use crate::store::{DiskMedium, ReadError, Store, StoreError, SubmitError, Writer};
+use crate::upkeep;
 use crate::watchdog::{CheckIn, Watchdog, notify};
 
 /// A box that has started.
@@ -124,6 +125,7 @@ impl Daemon {
             owner,
             fingerprint: identity.fingerprint(),
             ca_pem: identity.ca_pem().to_owned(),
+            retention: config.retention(),
             connections: Connections::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),
             stopping,
@@ -200,6 +202,7 @@ impl Daemon {
         let tls = Arc::clone(&server.tls);
         let watching = tokio::spawn(watchdog.run(stop.subscribe()));
         let renewing = tokio::spawn(renewal::run(identity, names, tls, clock, stop.subscribe()));
+        let tidying = tokio::spawn(upkeep::run(Arc::clone(&server.api), stop.subscribe()));
         let (api, stopping) = (Arc::clone(&server.api), stop.subscribe());
         let telling = tokio::spawn(async move {
             if let Some(screen) = screen {
@@ -223,7 +226,7 @@ impl Daemon {
         if !serving.is_finished() {
             let _served = serving.await;
         }
-        let _ended = (watching.await, renewing.await, telling.await, noticing.await);
+        let _ended = (watching.await, renewing.await, telling.await, noticing.await, tidying.await);
         store.close();
         let ended = match ended_early {
             Some(ended) => ended,

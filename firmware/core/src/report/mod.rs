@@ -1,36 +1,26 @@
-//! Reports: totals of the day, counted with every sale (L12).
+//! Reports: totals of the day, counted with every sale (L12), the drawer, and the end of the business day.
+//!
+//! Nothing is ever counted twice or read again: each change of an order adds what it changes to the totals it belongs
+//! to, at the time it is recorded. The end of a business day keeps what was added since the one before.
 
-use serde::{Deserialize, Serialize};
+mod csv;
+mod drawer;
+mod journal;
+mod sums;
 
-use crate::entry::{Entity, Entry, Versioned};
-use crate::id::DayCloseId;
-use crate::record::{Record, RecordError, v1};
-
-/// The end of a business day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DayClose {
-    /// Names it.
-    pub id: DayCloseId,
-    /// Number of changes so far, starting at 1.
-    pub version: u32,
-}
-
-impl Record for DayClose {
-    const VERSION: u8 = 1;
-
-    fn from_version(version: u8, body: &[u8]) -> Result<Self, RecordError> {
-        v1(version, body)
-    }
-}
-
-impl Versioned for DayClose {
-    const ENTITY: Entity = Entity::DayClose;
-
-    fn into_entry(self) -> Entry {
-        Entry::DayClose(self)
-    }
-}
+pub use csv::{amount, table};
+pub use drawer::{CloseDay, DayClose, DayState, DrawerKind, DrawerMovement, Part, Period, close_day, move_cash};
+pub use journal::{Account, JournalLine, journal};
+pub use sums::{Dimension, Row, Sums, Total, count, tender_word};
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {}
+pub enum Command {
+    /// End the business day.
+    CloseDay(CloseDay),
+    /// Put cash into the drawer or take some out.
+    MoveCash(DrawerMovement),
+}
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,9 @@ use super::orders::OrderBody;
 use super::payments::PaymentBody;
 use super::people::EmployeeBody;
 use super::problem::{Problem, Show};
+use super::reports::{DayCloseBody, DrawerMovementBody};
 use super::shifts::ShiftBody;
+use super::stock::MovementBody;
 use crate::store::Answer;
 
 /// Says that an answer was given before (IETF draft idempotency-key-header).
@@ -34,7 +36,10 @@ impl Show for Api {
             Entry::CardPayment(payment) => json(&PaymentBody::new(payment, self.store.id())),
             Entry::Shift(shift) => json(&ShiftBody::new(shift, self.store.id())),
             Entry::Employee(employee) => json(&EmployeeBody::new(employee, self.store.id())),
-            Entry::Movement(_) | Entry::Customer(_) | Entry::DayClose(_) => Value::Null,
+            Entry::Customer(_) => Value::Null,
+            Entry::Movement(movement) => json(&MovementBody::new(movement)),
+            Entry::DayClose(close) => json(&DayCloseBody::new(close, self.store.id())),
+            Entry::DrawerMovement(movement) => json(&DrawerMovementBody::new(movement)),
         }
     }
 }

@@ -51,6 +51,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
 use storebox_core::limits::{NONCES_USED, STREAMS};
+use storebox_core::retention::Policy;
 use storebox_core::settings::{Connectivity, Mode, Settings};
 use storebox_core::throttle::Rate;
 use tokio::sync::{Semaphore, watch};
@@ -104,6 +105,8 @@ pub struct Api {
     pub fingerprint: [u8; 32],
     /// The certificate authority terminals trust.
     pub ca_pem: String,
+    /// How long things are kept.
+    pub retention: Policy,
     /// Counts connections.
     pub connections: Connections,
     /// Event streams that may still be opened.

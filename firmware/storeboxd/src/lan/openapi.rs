@@ -34,6 +34,9 @@ use super::{Api, SUBJECTS};
         (name = "menu", description = "What is sold"),
         (name = "kitchen", description = "What the kitchen has to make, and how far it is"),
         (name = "devices", description = "The paired terminals"),
+        (name = "inventory", description = "Stock"),
+        (name = "reports", description = "Totals, the drawer and the end of the day"),
+        (name = "cache", description = "What the box keeps, and for how long"),
     )
 )]
 struct Head;

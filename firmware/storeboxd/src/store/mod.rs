@@ -7,7 +7,7 @@
 //! | `committer.rs`, `gather.rs` | the writer thread and how many commands share a sync |
 //! | `opening.rs`, `shared.rs` | making and opening the file; what readers and the writer share |
 //! | `ledger.rs` | one command in a transaction |
-//! | `view.rs`, `audit.rs`, `payments.rs`, `people.rs`, `shifts.rs`, `cursor.rs` | reading, and where readers stand |
+//! | `view.rs`, `audit.rs`, `levels.rs`, `payments.rs`, `people.rs`, `shifts.rs`, `totals.rs`, `cursor.rs` | reading, and where readers stand |
 //! | `error.rs` | failures by what to do about them |
 
 mod audit;
@@ -17,6 +17,7 @@ mod error;
 mod gate;
 mod gather;
 mod ledger;
+mod levels;
 mod medium;
 mod opening;
 mod payments;
@@ -24,6 +25,7 @@ mod people;
 mod shared;
 mod shifts;
 mod tables;
+mod totals;
 mod view;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -45,6 +47,7 @@ pub use audit::{AuditRow, Walked};
 pub use cursor::{Cursor, NotACursor};
 pub use error::{ReadError, StoreError, SubmitError};
 pub use ledger::Answer;
+pub use levels::{Kept, LevelPage, StockFilter};
 pub use medium::{DiskMedium, Failure, Medium, Meter};
 pub use tables::{Identity, SCHEMA};
 pub use view::{Counts, EventPage, Expired, Found, OrderPage, StationTickets, TicketPage, View};
@@ -248,6 +251,11 @@ impl Store {
     /// Free and total bytes of the medium.
     pub fn space(&self) -> Option<(u64, u64)> {
         Some((self.shared.medium.free_bytes().ok()?, self.shared.medium.total_bytes().ok()?))
+    }
+
+    /// Size of the store's file in bytes.
+    pub fn size(&self) -> Option<u64> {
+        self.shared.medium.store_bytes().ok()
     }
 
     /// What it has done so far.

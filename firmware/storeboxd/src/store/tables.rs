@@ -32,6 +32,16 @@ pub(super) const OPEN_PAYMENTS: TableDefinition<'_, [u8; 16], ()> = TableDefinit
 pub(super) const CARD_DAYS: TableDefinition<'_, (u32, [u8; 32]), i64> = TableDefinition::new("card_days");
 /// (kind, number) → `Account`.
 pub(super) const ACCOUNTS: TableDefinition<'_, (u8, &str), &[u8]> = TableDefinition::new("accounts");
+/// (business day, dimension, key) → `Total`; the day [`SINCE_CLOSE`] is what no end of a day holds yet. Kept for ever.
+pub(super) const TOTALS: TableDefinition<'_, (u32, u8, &str), &[u8]> = TableDefinition::new("totals");
+/// Number of the end of a day → its entry.
+pub(super) const DAY_CLOSES: TableDefinition<'_, u32, [u8; 16]> = TableDefinition::new("day_closes");
+/// Item → `Level`.
+pub(super) const STOCK: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("stock");
+/// (item, number among its movements) → movement. The oldest are removed.
+pub(super) const STOCK_LOG: TableDefinition<'_, (&str, u64), [u8; 16]> = TableDefinition::new("stock_log");
+/// Number of the event of a change that left an order over → (order, when in milliseconds since 1970).
+pub(super) const ENDED_ORDERS: TableDefinition<'_, u64, ([u8; 16], u64)> = TableDefinition::new("ended_orders");
 /// What an employee signs in with, in small letters → employee.
 pub(super) const EMPLOYEE_LOGINS: TableDefinition<'_, &str, [u8; 16]> = TableDefinition::new("employee_logins");
 /// (moment it is listed under, in milliseconds since 1970, shift).
@@ -67,6 +77,11 @@ pub(super) const META_CATALOGUE: &str = "catalogue";
 /// What waits for the cloud, in minor units: an `i64`, little endian.
 pub(super) const META_QUEUED: &str = "queued_payments";
 pub(super) const META_FORCED: &str = "forced_offline";
+pub(super) const META_PERIOD: &str = "period";
+pub(super) const META_CLEANED_UP: &str = "cleaned_up";
+
+/// Stands for the business day in [`TOTALS`] that has no date: everything since the last end of a day.
+pub(super) const SINCE_CLOSE: u32 = u32::MAX;
 
 /// The layout this program writes. A store with a higher number is not opened.
 pub const SCHEMA: u32 = 1;
@@ -151,6 +166,11 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError>
     transaction.open_table(ACCOUNTS)?;
     transaction.open_table(META)?;
     transaction.open_table(CATALOGUE)?;
+    transaction.open_table(TOTALS)?;
+    transaction.open_table(DAY_CLOSES)?;
+    transaction.open_table(STOCK)?;
+    transaction.open_table(STOCK_LOG)?;
+    transaction.open_table(ENDED_ORDERS)?;
     transaction.open_table(EMPLOYEE_LOGINS)?;
     transaction.open_table(AUDIT)?;
     transaction.open_table(SHIFT_TIMES)?;

@@ -8,7 +8,7 @@
 //! | `orders.rs` | orders, and everything that follows from a change of one |
 //! | `entries.rs` | records that are kept in versions |
 //! | `house.rs` | devices, settings, connectivity, what was set aside |
-//! | `audit.rs`, `catalogue.rs`, `kitchen.rs`, `payments.rs`, `stock.rs`, `shifts.rs`, `people.rs`, `reports.rs` | one subject each |
+//! | `audit.rs`, `catalogue.rs`, `kitchen.rs`, `payments.rs`, `stock.rs`, `shifts.rs`, `people.rs`, `reports.rs`, `retention.rs` | one subject each |
 
 mod audit;
 mod catalogue;
@@ -20,6 +20,7 @@ mod payments;
 mod people;
 mod reports;
 mod requests;
+mod retention;
 mod shifts;
 mod stock;
 
@@ -73,6 +74,7 @@ pub(super) struct Ledger<'t> {
     counters: Counters,
     catalogue: Arc<Catalogue>,
     dirty: bool,
+    totals: reports::Totals,
 }
 
 impl<'t> Ledger<'t> {
@@ -100,6 +102,7 @@ impl<'t> Ledger<'t> {
             counters,
             catalogue,
             dirty: false,
+            totals: reports::Totals::default(),
         })
     }
 
@@ -108,6 +111,7 @@ impl<'t> Ledger<'t> {
         if !self.dirty {
             return Ok(None);
         }
+        self.write_totals()?;
         self.prune()?;
         self.meta.insert(META_COUNTERS, encode(&self.counters)?.as_slice())?;
         Ok(Some((self.settings, self.counters, self.catalogue)))
@@ -168,6 +172,7 @@ impl<'t> Ledger<'t> {
             (Command::RenameDevice { device, name }, actor) => self.rename_device(*device, name, actor.as_ref(), at),
             (Command::RevokeDevice { device }, actor) => self.revoke_device(*device, actor.as_ref(), at),
             (Command::NotePresence(noted), _) => self.note_presence(noted, at),
+            (Command::Retention(command), actor) => self.clean_up(*command, actor.as_ref(), at),
         }
     }
 

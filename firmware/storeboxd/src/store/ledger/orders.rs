@@ -124,6 +124,7 @@ impl Ledger<'_> {
         let number = self.log(&Event::of_order(recorded, order))?;
         let entry = OutboxEntry::Order { id: order.id, version: order.version };
         self.outbox.insert((entry.lane() as u8, number), encode(&entry)?.as_slice())?;
+        self.note_end(order, number)?;
         self.make_tickets(recorded, before, order)?;
         self.move_stock(recorded, before, order)?;
         self.count_sale(recorded, before, order)

@@ -68,7 +68,25 @@ impl Ledger<'_> {
                 return self.refuse_key(result, actor, request, wall);
             }
         };
-        Ok(Answer { result: found.ok_or(Rejection::Unreadable), replayed: true })
+        let result = match found {
+            Some(outcome) => Ok(outcome),
+            // Removed when it was old; its key goes soon after.
+            None if self.is_gone(remembered.result)? => Err(Rejection::UnknownOrder),
+            None => Err(Rejection::Unreadable),
+        };
+        Ok(Answer { result, replayed: true })
+    }
+
+    fn is_gone(&self, result: RememberedResult) -> Result<bool, StoreError> {
+        match result {
+            RememberedResult::Opened(id) | RememberedResult::Left { id, .. } => {
+                Ok(self.order_changes.get((id.to_bytes(), 1))?.is_none())
+            }
+            RememberedResult::Refused(_)
+            | RememberedResult::Entry(_)
+            | RememberedResult::EntryLeft(_)
+            | RememberedResult::Loaded(_) => Ok(false),
+        }
     }
 
     fn refuse_key(
