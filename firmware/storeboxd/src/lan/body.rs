@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use http_body_util::BodyExt;
 use ring::digest;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use storebox_core::command::{Actor, Command, Received, Request};
 use storebox_core::idempotency::RequestKey;
@@ -161,6 +162,11 @@ fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Value>, Probl
 fn deserialize<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(value)
         .map_err(|error| Problem::invalid(error.path().to_string(), error.inner().to_string()))
+}
+
+/// Tells "set to null" from "not mentioned": for `deserialize_with`.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 // Idempotency keys.
