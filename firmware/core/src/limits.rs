@@ -322,6 +322,15 @@ pub const SHIFTS_PER_ANSWER: usize = 500;
 /// Shifts in one answer when the terminal does not say.
 pub const SHIFTS_PER_ANSWER_DEFAULT: usize = 100;
 
+/// Words a customer is found by: those of the longest name, the number, the address and the account.
+pub const CUSTOMER_WORDS: usize = 67;
+/// Characters of such a word that are kept: nobody types more to find somebody.
+pub const CUSTOMER_WORD_CHARS: usize = 64;
+/// Customers in one answer.
+pub const CUSTOMERS_PER_ANSWER: usize = 500;
+/// Customers in one answer when the terminal does not say: what a screen shows.
+pub const CUSTOMERS_PER_ANSWER_DEFAULT: usize = 50;
+
 const _: () = assert!(PIN_DIGITS_MIN <= PIN_DIGITS_MAX, "there must be PINs");
 const _: () = assert!(SESSION_IDLE_S <= SESSION_S, "idle time is part of the session");
 const _: () = assert!(LOCK_OUT_FIRST_S <= LOCK_OUT_MAX_S, "waits grow");

@@ -22,8 +22,8 @@ use storebox_core::device::{Device, DeviceKind, Presence};
 use storebox_core::entry::{Entity, EntryEvent, EntryRef};
 use storebox_core::event::{Event, EventData, OrderEvent, OrderEventKind};
 use storebox_core::id::{
-    CardPaymentId, ConflictId, DayCloseId, DeviceId, DrawerMovementId, EmployeeId, LineId, MovementId, OrderId,
-    ShiftId, TenderId, TicketId,
+    CardPaymentId, ConflictId, CustomerId, DayCloseId, DeviceId, DrawerMovementId, EmployeeId, LineId, MovementId,
+    OrderId, ShiftId, TenderId, TicketId,
 };
 use storebox_core::idempotency::{Remembered, RememberedResult};
 use storebox_core::kitchen::{Action as KitchenAction, Decision, KitchenTimes, State, Ticket, TicketLine, decide};
@@ -37,7 +37,7 @@ use storebox_core::outbox::OutboxEntry;
 use storebox_core::payment::{
     Account, AccountKey, AccountKind, CardPayment, CardPolicy, CardStatus, Forced, Limits, Policy,
 };
-use storebox_core::people::{Employee, PinHash, Role};
+use storebox_core::people::{Customer, Email, Employee, Phone, PinHash, Role, Written};
 use storebox_core::quantity::Quantity;
 use storebox_core::record::{Record, RecordError, decode, encode};
 use storebox_core::report::{DayClose, DrawerKind, DrawerMovement, Part, Period, Sums, Total};
@@ -163,6 +163,21 @@ fn people_and_what_they_did_are_read_for_ever() {
             active: true,
             pin_hash: Some(PinHash::new("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned())),
             must_change_pin: true,
+            created_at: at,
+            updated_at: at.plus_millis(1),
+        },
+    );
+    check(
+        "customer",
+        &Customer {
+            id: CustomerId::from_bytes([5; 16]),
+            version: 2,
+            name: Written { value: name("Anna"), at: clock() },
+            phone: Written { value: Phone::new("+1 555 0100".to_owned()).ok(), at: clock() },
+            email: Written { value: Email::new("anna@example.org".to_owned()).ok(), at: clock() },
+            notes: Written { value: Some(note("no nuts")), at: clock() },
+            loyalty: Written { value: Some(name("L-17")), at: clock() },
+            last_seen_at: at,
             created_at: at,
             updated_at: at.plus_millis(1),
         },

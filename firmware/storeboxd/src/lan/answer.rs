@@ -15,7 +15,7 @@ use super::kitchen::TicketBody;
 use super::menu::LoadedBody;
 use super::orders::OrderBody;
 use super::payments::PaymentBody;
-use super::people::EmployeeBody;
+use super::people::{CustomerBody, EmployeeBody};
 use super::problem::{Problem, Show};
 use super::reports::{DayCloseBody, DrawerMovementBody};
 use super::shifts::ShiftBody;
@@ -35,8 +35,8 @@ impl Show for Api {
             Entry::Ticket(ticket) => json(&TicketBody::new(ticket, self)),
             Entry::CardPayment(payment) => json(&PaymentBody::new(payment, self.store.id())),
             Entry::Shift(shift) => json(&ShiftBody::new(shift, self.store.id())),
+            Entry::Customer(customer) => json(&CustomerBody::new(customer, self.store.id())),
             Entry::Employee(employee) => json(&EmployeeBody::new(employee, self.store.id())),
-            Entry::Customer(_) => Value::Null,
             Entry::Movement(movement) => json(&MovementBody::new(movement)),
             Entry::DayClose(close) => json(&DayCloseBody::new(close, self.store.id())),
             Entry::DrawerMovement(movement) => json(&DrawerMovementBody::new(movement)),
@@ -77,7 +77,8 @@ impl Api {
         Problem::of_rejection(rejection, self)
     }
 
-    fn entry_response(&self, status: StatusCode, entry: &Entry) -> Response {
+    /// An entry, with its version as `ETag`.
+    pub(super) fn entry_response(&self, status: StatusCode, entry: &Entry) -> Response {
         let mut response = (status, Json(self.entry(entry))).into_response();
         if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", entry.reference().version)) {
             response.headers_mut().insert(header::ETAG, tag);

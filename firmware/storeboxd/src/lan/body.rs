@@ -7,8 +7,8 @@ use axum::extract::{FromRequest, Request as HttpRequest};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use http_body_util::BodyExt;
 use ring::digest;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 use storebox_core::command::{Actor, Command, Received, Request};
@@ -213,6 +213,11 @@ fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
 fn deserialize<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(value)
         .map_err(|error| Problem::invalid(error.path().to_string(), error.inner().to_string()))
+}
+
+/// Tells "set to null" from "not mentioned": for `deserialize_with`.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 // Idempotency keys.

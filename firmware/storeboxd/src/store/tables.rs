@@ -44,6 +44,8 @@ pub(super) const STOCK_LOG: TableDefinition<'_, (&str, u64), [u8; 16]> = TableDe
 pub(super) const ENDED_ORDERS: TableDefinition<'_, u64, ([u8; 16], u64)> = TableDefinition::new("ended_orders");
 /// What an employee signs in with, in small letters → employee.
 pub(super) const EMPLOYEE_LOGINS: TableDefinition<'_, &str, [u8; 16]> = TableDefinition::new("employee_logins");
+/// (word in small letters, customer).
+pub(super) const CUSTOMER_WORDS: TableDefinition<'_, (&str, [u8; 16]), ()> = TableDefinition::new("customer_words");
 /// (moment it is listed under, in milliseconds since 1970, shift).
 pub(super) const SHIFT_TIMES: TableDefinition<'_, (u64, [u8; 16]), ()> = TableDefinition::new("shift_times");
 /// (employee, moment it is listed under, shift).
@@ -173,6 +175,7 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError>
     transaction.open_table(ENDED_ORDERS)?;
     transaction.open_table(EMPLOYEE_LOGINS)?;
     transaction.open_table(AUDIT)?;
+    transaction.open_table(CUSTOMER_WORDS)?;
     transaction.open_table(SHIFT_TIMES)?;
     transaction.open_table(EMPLOYEE_SHIFTS)?;
     transaction.open_table(OPEN_SHIFTS)?;

@@ -8,10 +8,11 @@
 //! | `orders.rs` | orders, and everything that follows from a change of one |
 //! | `entries.rs` | records that are kept in versions |
 //! | `house.rs` | devices, settings, connectivity, what was set aside |
-//! | `audit.rs`, `catalogue.rs`, `kitchen.rs`, `payments.rs`, `stock.rs`, `shifts.rs`, `people.rs`, `reports.rs`, `retention.rs` | one subject each |
+//! | `audit.rs`, `catalogue.rs`, `kitchen.rs`, `payments.rs`, `stock.rs`, `shifts.rs`, `people.rs`, `customers.rs`, `reports.rs`, `retention.rs` | one subject each |
 
 mod audit;
 mod catalogue;
+mod customers;
 mod entries;
 mod house;
 mod kitchen;
