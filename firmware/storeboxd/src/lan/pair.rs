@@ -255,6 +255,8 @@ async fn pair(
     log::info!(device:% = device.id, terminal:% = device.name, address:% = from.ip(); "paired a terminal");
     let device_id = device.id;
     api.devices.insert(device);
+    // Whoever was signed in was so at the terminal as it was.
+    api.sessions.end_of_device(device_id);
     let body =
         PairBody { device_id, token: token.as_str().to_owned(), proof, ca: api.ca_pem.clone(), limits: api.limits };
     Ok((StatusCode::CREATED, Json(body)).into_response())
