@@ -68,3 +68,23 @@ async fn l13_a_terminal_that_nobody_signed_in_to_acts_as_staff() {
         assert_eq!(answer.status == 403, least > Least::Staff, "{answer}");
     }
 }
+
+#[tokio::test]
+async fn l22_every_route_of_people_is_described_with_what_it_can_answer() {
+    let mut shop = Shop::open("permissions").await;
+    let document = shop.till.get("/openapi.json").await.expect(200);
+    let more =
+        [(Method::POST, "/api/auth/sign-in"), (Method::POST, "/api/auth/sign-out"), (Method::POST, "/api/auth/pin")];
+    let all = routes().into_iter().map(|Route(_, method, path, _)| (method, path)).chain(more);
+    for (method, path) in all {
+        let path = path.split('?').next().unwrap();
+        let path = if path.starts_with("/api/employees/") { "/api/employees/{id}" } else { path };
+        let responses = &document["paths"][path][method.as_str().to_lowercase()]["responses"];
+        for status in ["401", "403", "422", "429", "503"] {
+            assert!(responses[status].is_object(), "{method} {path}: {status} is not described: {responses}");
+        }
+    }
+    for id in ["show_customer", "change_customer"] {
+        assert!(document.to_string().contains(id), "{id}");
+    }
+}

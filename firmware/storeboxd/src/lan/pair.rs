@@ -273,6 +273,8 @@ async fn pair(
     let device_id = device.id;
     let moment = Moment { now: api.clock.monotonic(), wall: api.clock.wall(), address: Some(from.ip()) };
     api.devices.insert(device, Sighting::first(moment));
+    // Whoever was signed in was so at the terminal as it was.
+    api.sessions.end_of_device(device_id);
     let body =
         PairBody { device_id, token: token.as_str().to_owned(), proof, ca: api.ca_pem.clone(), limits: api.limits };
     Ok((StatusCode::CREATED, Json(body)).into_response())
