@@ -120,7 +120,10 @@ async fn l4_the_menu_comes_in_pieces_if_asked_for() {
             break;
         }
         if rounds == 1 {
-            owner.post(LOAD, merge(json!({ "items": [{ "id": "tea", "name": "Tea", "price": 300 }] }))).await.must_be(200);
+            owner
+                .post(LOAD, merge(json!({ "items": [{ "id": "tea", "name": "Tea", "price": 300 }] })))
+                .await
+                .must_be(200);
         }
         path = format!("{SYNC}?limit=4&since={}", piece["cursor"].as_str().unwrap());
     }

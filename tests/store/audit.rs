@@ -113,6 +113,7 @@ fn audit_requests(tables: &Tables, orders: &BTreeMap<OrderId, Order>) -> Result<
             RememberedResult::Left { id, version } => (id, version),
             // This workload has orders only.
             RememberedResult::Entry(entry) => return Err(format!("{} led to {entry:?}", key())),
+            RememberedResult::Loaded(loaded) => return Err(format!("{} led to {loaded:?}", key())),
             RememberedResult::Refused(conflict) => {
                 let refused = tables.refused.get(&conflict).ok_or_else(|| format!("{} lost its refusal", key()))?;
                 hold(answered.insert(conflict), || format!("{} shares its refusal with another key", key()))?;

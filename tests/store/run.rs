@@ -168,6 +168,7 @@ fn said(request: &Request, answer: &Answer) -> String {
     let (kind, order) = match &answer.result {
         Ok(Outcome::Done) => return "done".to_owned(),
         Ok(Outcome::Made(entry) | Outcome::Changed(entry)) => return format!("{entry:?}"),
+        Ok(Outcome::Loaded(loaded)) => return format!("{loaded:?}"),
         Ok(Outcome::Opened(order)) => ("opened", order),
         Ok(Outcome::Left(order)) => ("left", order),
         Err(Rejection::InvalidTransition { current, .. }) => ("over", current),

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use book::{Catalogue, Marks, Revised, Since};
 pub use object::{
-    Barcode, Bundle, Category, Choice, ImageText, Item, Kept, Kind, ModifierGroup, Object, ObjectRef, Station, TaxClass,
-    TimedPrice,
+    Barcode, Bundle, Category, Choice, ImageText, Item, Kept, Kind, ModifierGroup, Object, ObjectRef, Station,
+    TaxClass, TimedPrice,
 };
 pub use promotion::{DAY_MIN, Hours, Offer, Promotion, Weekday};
 pub use wish::{LineWish, ModifierWish};

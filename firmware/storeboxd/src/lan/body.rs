@@ -89,8 +89,11 @@ impl<T: DeserializeOwned, const MAX: usize> FromRequest<Arc<Api>> for Body<T, MA
         let if_match = if_match(&parts.headers)?;
         let header_key = header_key(&parts.headers)?;
         let bytes = read(&parts.headers, body, MAX).await?;
-        let Parsed { value, body_key, fingerprint, text } =
-            if bytes.len() > BODY_BYTES { parse_large(&parts.headers, &bytes)? } else { parse(&parts.headers, &bytes)? };
+        let Parsed { value, body_key, fingerprint, text } = if bytes.len() > BODY_BYTES {
+            parse_large(&parts.headers, &bytes)?
+        } else {
+            parse(&parts.headers, &bytes)?
+        };
         let key = the_one_key(header_key, body_key)?;
         let key = key.map(|key| RequestKey { key, scope: scope(&route), fingerprint });
         let received = Received { route, body: cut(text) };

@@ -154,8 +154,7 @@ impl Problem {
     /// 410: the catalogue's changes cannot be told from there on.
     pub fn menu_expired(cursor: String) -> Self {
         let detail = "what changed since this cursor is not known any more: fetch everything (without since)";
-        let mut problem =
-            Self::new(StatusCode::GONE, "cursor-expired", "The cursor cannot be continued", detail);
+        let mut problem = Self::new(StatusCode::GONE, "cursor-expired", "The cursor cannot be continued", detail);
         problem.more.conflict = Some("CURSOR_EXPIRED");
         problem.more.cursor = Some(cursor);
         problem

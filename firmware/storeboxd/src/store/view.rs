@@ -15,7 +15,8 @@ use storebox_core::time::Timestamp;
 use super::cursor::Cursor;
 use super::error::StoreError;
 use super::tables::{
-    CATALOGUE, CLIENT_IDS, DEVICES, ENTRIES, EVENTS, Identity, META, META_CATALOGUE, OPEN_ORDERS, ORDER_CHANGES, OUTBOX, QUARANTINE, REFUSED,
+    CATALOGUE, CLIENT_IDS, DEVICES, ENTRIES, EVENTS, Identity, META, META_CATALOGUE, OPEN_ORDERS, ORDER_CHANGES,
+    OUTBOX, QUARANTINE, REFUSED,
 };
 
 /// One moment of the store. Keep it for one answer only: a long view makes the file grow.
@@ -256,7 +257,8 @@ impl View {
         for row in self.transaction.open_table(CATALOGUE)?.iter()? {
             objects.extend(readable(row?.1.value()));
         }
-        Ok(Catalogue::new(self.meta(META_CATALOGUE)?.unwrap_or_default(), objects))
+        let marks = self.transaction.open_table(META)?.get(META_CATALOGUE)?.and_then(|bytes| readable(bytes.value()));
+        Ok(Catalogue::new(marks.unwrap_or_default(), objects))
     }
 
     pub(super) fn meta<R: Record>(&self, name: &str) -> Result<Option<R>, StoreError> {

@@ -57,13 +57,23 @@ fn catalogue(promotions: Vec<Promotion>) -> Catalogue {
             Item { active: false, ..item("gone", 100) },
         ],
         modifier_groups: vec![
-            ModifierGroup { id: name("doneness"), name: name("Cooked how?"), min: 1, max: 1, modifiers: doneness.into() },
+            ModifierGroup {
+                id: name("doneness"),
+                name: name("Cooked how?"),
+                min: 1,
+                max: 1,
+                modifiers: doneness.into(),
+            },
             ModifierGroup {
                 id: name("extras"),
                 name: name("Extras"),
                 min: 0,
                 max: 2,
-                modifiers: vec![Choice { id: name("butter"), name: name("Herb butter"), price: Money::from_minor(150) }],
+                modifiers: vec![Choice {
+                    id: name("butter"),
+                    name: name("Herb butter"),
+                    price: Money::from_minor(150),
+                }],
             },
         ],
         tax_rules: vec![TaxClass { id: name("drinks"), name: name("Drinks"), rate_ppm: 190_000, included: true }],

@@ -21,11 +21,23 @@ const STATIONS: [(&str, u32, u32); 5] =
     [("Grill", 900, 1_200), ("Oven", 720, 1_080), ("Cold", 420, 720), ("Bar", 240, 480), ("Pastry", 480, 900)];
 
 /// Name, least, most, choices with their prices.
-const GROUPS: [(&str, u32, u32, &[(&str, i64)]); 7] = [
+type Group = (&'static str, u32, u32, &'static [(&'static str, i64)]);
+
+const GROUPS: [Group; 7] = [
     ("Cooked", 1, 1, &[("Rare", 0), ("Medium rare", 0), ("Medium", 0), ("Well done", 0)]),
-    ("Side", 1, 2, &[("Fries", 0), ("Baked potato", 0), ("Rice", 0), ("Green salad", 100), ("Grilled vegetables", 150)]),
+    (
+        "Side",
+        1,
+        2,
+        &[("Fries", 0), ("Baked potato", 0), ("Rice", 0), ("Green salad", 100), ("Grilled vegetables", 150)],
+    ),
     ("Dressing", 0, 1, &[("Vinaigrette", 0), ("Caesar dressing", 0), ("Yoghurt dressing", 0)]),
-    ("Topping", 0, 6, &[("Extra cheese", 150), ("Olives", 100), ("Chilli", 50), ("Ham", 200), ("Mushrooms", 120), ("No garlic", 0)]),
+    (
+        "Topping",
+        0,
+        6,
+        &[("Extra cheese", 150), ("Olives", 100), ("Chilli", 50), ("Ham", 200), ("Mushrooms", 120), ("No garlic", 0)],
+    ),
     ("Pasta shape", 1, 1, &[("Spaghetti", 0), ("Penne", 0), ("Gluten free penne", 150)]),
     ("Milk", 0, 1, &[("Whole milk", 0), ("Oat milk", 60), ("Almond milk", 60), ("No milk", 0)]),
     ("Ice", 0, 2, &[("No ice", 0), ("Lemon", 0), ("Mint", 30)]),
@@ -122,9 +134,12 @@ fn categories() -> Vec<Category> {
     (1..).zip(&PAGES).map(page).collect()
 }
 
-fn group(&(name, min, max, choices): &(&str, u32, u32, &[(&str, i64)])) -> ModifierGroup {
-    let choice =
-        |(name, price): &(&str, i64)| Choice { id: id_of(name), name: Name::cut(name), price: Money::from_minor(*price) };
+fn group(&(name, min, max, choices): &Group) -> ModifierGroup {
+    let choice = |(name, price): &(&str, i64)| Choice {
+        id: id_of(name),
+        name: Name::cut(name),
+        price: Money::from_minor(*price),
+    };
     ModifierGroup { id: id_of(name), name: Name::cut(name), min, max, modifiers: choices.iter().map(choice).collect() }
 }
 
@@ -133,8 +148,7 @@ fn station(&(name, orange_after_s, red_after_s): &(&str, u32, u32)) -> Station {
 }
 
 fn tax_rules() -> Vec<TaxClass> {
-    let class =
-        |name: &str, rate_ppm| TaxClass { id: id_of(name), name: Name::cut(name), rate_ppm, included: false };
+    let class = |name: &str, rate_ppm| TaxClass { id: id_of(name), name: Name::cut(name), rate_ppm, included: false };
     vec![class("Food", 80_000), class("Drinks", 80_000), class("Alcohol", 100_000)]
 }
 
@@ -154,7 +168,13 @@ fn promotions() -> Vec<Promotion> {
     use Weekday::{Fri, Mon, Thu, Tue, Wed};
     let early_evening = Hours { from_min: 17 * 60, until_min: 19 * 60 };
     vec![
-        promotion("Happy hour", Offer::PercentOff { ppm: 300_000 }, &["Cocktails"], &[Mon, Tue, Wed, Thu, Fri], &[early_evening]),
+        promotion(
+            "Happy hour",
+            Offer::PercentOff { ppm: 300_000 },
+            &["Cocktails"],
+            &[Mon, Tue, Wed, Thu, Fri],
+            &[early_evening],
+        ),
         promotion("Pizza Monday", Offer::AmountOff { amount: Money::from_minor(200) }, &["Pizza"], &[Mon], &[]),
     ]
 }

@@ -67,8 +67,7 @@ fn categories() -> Vec<Category> {
 }
 
 fn tax_rules() -> Vec<TaxClass> {
-    let class =
-        |name: &str, rate_ppm| TaxClass { id: id_of(name), name: Name::cut(name), rate_ppm, included: true };
+    let class = |name: &str, rate_ppm| TaxClass { id: id_of(name), name: Name::cut(name), rate_ppm, included: true };
     vec![class("Reduced", 70_000), class("Standard", 190_000)]
 }
 

@@ -6,9 +6,7 @@ use storebox_core::catalogue::{
 };
 use utoipa::ToSchema;
 
-use super::schema::{
-    MenuCategory, MenuItem, MenuModifierGroup, MenuObject, MenuPromotion, MenuStation, MenuTaxRule,
-};
+use super::schema::{MenuCategory, MenuItem, MenuModifierGroup, MenuObject, MenuPromotion, MenuStation, MenuTaxRule};
 
 /// A catalogue, or changes of one. At most 16 MiB.
 #[derive(Debug, Deserialize, ToSchema)]
