@@ -7,6 +7,7 @@
 //! | `script.rs`, `run.rs` | a morning's commands, and how they are carried out |
 //! | `tables.rs`, `audit.rs` | the file read without the store, and what must hold in it |
 //! | `crash.rs`, `faults.rs`, `full.rs` | power loss, failing and full disks |
+//! | `catalogue.rs` | the catalogue in memory is the one in the file |
 //! | `damage.rs`, `strange.rs` | rows that cannot be read, files that are no store |
 //! | `log.rs`, `lists.rs`, `counts.rs` | cursors and pruning, paging, what a commit costs |
 //! | `retention.rs` | what is removed when it is old |
@@ -24,6 +25,7 @@
 )]
 
 mod audit;
+mod catalogue;
 mod counts;
 mod crash;
 mod damage;

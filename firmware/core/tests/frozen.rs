@@ -16,6 +16,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use storebox_core::audit::{AuditEntry, Head};
+use storebox_core::catalogue::{
+    Barcode, Category, Choice, Hours, ImageText, Item, Kept, Kind, Loaded, Marks, ModifierGroup, Object, ObjectRef,
+    Offer, Promotion, Station, TaxClass, TimedPrice, Weekday,
+};
 use storebox_core::conflict::{RefusedReason, RefusedWrite};
 use storebox_core::day::Day;
 use storebox_core::device::{Device, DeviceKind, Presence};
@@ -130,6 +134,10 @@ fn everything_else_is_read_for_ever() {
         ),
         ("remembered_opened", RememberedResult::Opened(OrderId::from_bytes([2; 16]))),
         ("remembered_left", RememberedResult::Left { id: OrderId::from_bytes([2; 16]), version: 300 }),
+        (
+            "remembered_loaded",
+            RememberedResult::Loaded(Loaded { revision: 300, created: 1, updated: 2, deleted: 3, unchanged: 4 }),
+        ),
         ("remembered_refused", RememberedResult::Refused(ConflictId::from_bytes([6; 16]))),
     ] {
         let device = DeviceId::from_bytes([1; 16]);
@@ -335,6 +343,70 @@ fn stock_is_read_for_ever() {
             keys_after: Some(vec![1, 2, 3]),
         },
     );
+}
+
+#[test]
+fn the_catalogue_is_read_for_ever() {
+    let kept = |object| Kept { revision: 300, at: Timestamp::from_millis(1_700_000_000_123), object };
+    let [from, until] = [1_700_000_000_000, 1_800_000_000_000].map(|millis| Some(Timestamp::from_millis(millis)));
+    let image = |text: &str| Some(ImageText::cut(text));
+    check("catalogue_deleted", &kept(Object::Deleted(ObjectRef { kind: Kind::Promotion, id: name("happy") })));
+    check(
+        "catalogue_category",
+        &kept(Object::Category(Category {
+            id: name("cakes"),
+            name: name("Cakes"),
+            position: 2,
+            image_url: image("/cakes.png"),
+            image_hash: image("ab12"),
+        })),
+    );
+    check(
+        "catalogue_item",
+        &kept(Object::Item(Item {
+            id: name("coffee"),
+            name: name("Coffee"),
+            category: Some(name("drinks")),
+            barcodes: vec![Barcode::cut("2000000000015")],
+            price: Money::from_minor(350),
+            prices: vec![TimedPrice { price: Money::from_minor(300), from, until: None }],
+            tax_class: Some(name("food")),
+            station: Some(name("bar")),
+            stocked: true,
+            modifier_groups: vec![name("milk")],
+            active: true,
+            image_url: None,
+            image_hash: image("cd34"),
+        })),
+    );
+    let oat = Choice { id: name("oat"), name: name("Oat milk"), price: Money::from_minor(-20) };
+    let group = ModifierGroup { id: name("milk"), name: name("Milk"), min: 0, max: 1, modifiers: vec![oat] };
+    check("catalogue_group", &kept(Object::ModifierGroup(group)));
+    for (file, offer) in [
+        ("catalogue_percent", Offer::PercentOff { ppm: 250_000 }),
+        ("catalogue_amount", Offer::AmountOff { amount: Money::from_minor(100) }),
+        ("catalogue_free", Offer::FreePieces { free: 1, of: 3 }),
+    ] {
+        let promotion = Promotion {
+            id: name("happy"),
+            name: name("Happy hour"),
+            offer,
+            items: vec![name("coffee")],
+            categories: vec![name("cakes")],
+            from,
+            until,
+            days: vec![Weekday::Mon, Weekday::Sun],
+            hours: vec![Hours { from_min: 1_020, until_min: 60 }],
+            active: false,
+        };
+        check(file, &kept(Object::Promotion(promotion)));
+    }
+    let class = TaxClass { id: name("food"), name: name("Food"), rate_ppm: 88_750, included: true };
+    check("catalogue_tax", &kept(Object::TaxRule(class)));
+    let station = Station { id: name("bar"), name: name("Bar"), orange_after_s: 240, red_after_s: 480 };
+    check("catalogue_station", &kept(Object::Station(station)));
+    let forgotten_at = Timestamp::from_millis(1_700_000_000_000);
+    check("catalogue_marks", &Marks { revision: 300, forgotten: 200, forgotten_at });
 }
 
 #[test]

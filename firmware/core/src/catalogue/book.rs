@@ -162,8 +162,9 @@ impl Catalogue {
             return Err(Rejection::invalid("deleted".to_owned(), rule));
         }
         let mut given = BTreeSet::new();
-        for (place, object) in Bundle::clone(bundle).into_objects() {
-            check::object(&place, &object)?;
+        let objects: Vec<(String, Object)> = Bundle::clone(bundle).into_objects().collect();
+        for (place, object) in &objects {
+            check::object(place, object)?;
             if !given.insert((object.kind(), object.id().clone())) {
                 let twice = format!("{} is given twice", object.id());
                 return Err(Rejection::invalid(format!("{place}.id"), twice));
@@ -175,7 +176,7 @@ impl Catalogue {
             gone.for_each(|kept| revising.delete(kept.object.kind(), kept.object.id()));
         }
         bundle.deleted.iter().for_each(|object| revising.delete(object.kind, &object.id));
-        Bundle::clone(bundle).into_objects().for_each(|(_, object)| revising.set(object));
+        objects.into_iter().for_each(|(_, object)| revising.set(object));
         revising.finish()
     }
 

@@ -261,7 +261,8 @@ impl View {
         for row in self.transaction.open_table(CATALOGUE)?.iter()? {
             objects.extend(readable(row?.1.value()));
         }
-        Ok(Catalogue::new(self.meta(META_CATALOGUE)?.unwrap_or_default(), objects))
+        let marks = self.transaction.open_table(META)?.get(META_CATALOGUE)?.and_then(|bytes| readable(bytes.value()));
+        Ok(Catalogue::new(marks.unwrap_or_default(), objects))
     }
 
     pub(super) fn meta<R: Record>(&self, name: &str) -> Result<Option<R>, StoreError> {

@@ -21,7 +21,9 @@ const STATIONS: [(&str, u32, u32); 5] =
     [("Grill", 900, 1_200), ("Oven", 720, 1_080), ("Cold", 420, 720), ("Bar", 240, 480), ("Pastry", 480, 900)];
 
 /// Name, least, most, choices with their prices.
-const GROUPS: [(&str, u32, u32, &[(&str, i64)]); 7] = [
+type Group = (&'static str, u32, u32, &'static [(&'static str, i64)]);
+
+const GROUPS: [Group; 7] = [
     ("Cooked", 1, 1, &[("Rare", 0), ("Medium rare", 0), ("Medium", 0), ("Well done", 0)]),
     (
         "Side",
@@ -132,7 +134,7 @@ fn categories() -> Vec<Category> {
     (1..).zip(&PAGES).map(page).collect()
 }
 
-fn group(&(name, min, max, choices): &(&str, u32, u32, &[(&str, i64)])) -> ModifierGroup {
+fn group(&(name, min, max, choices): &Group) -> ModifierGroup {
     let choice = |(name, price): &(&str, i64)| Choice {
         id: id_of(name),
         name: Name::cut(name),

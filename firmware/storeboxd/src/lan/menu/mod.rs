@@ -33,6 +33,9 @@ use cursor::MenuCursor;
 use request::LoadCatalogue;
 use schema::MenuItem;
 
+/// Nothing that could be found has a longer name.
+const NAME_CHARS: usize = 128;
+
 /// The routes of this subject.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
@@ -99,6 +102,7 @@ async fn list_items(
 ) -> Result<Json<Vec<ItemBody>>, Problem> {
     let query = query::checked(query)?;
     let limit = query::within("limit", query.limit, 1..=ITEMS_PER_ANSWER, ITEMS_PER_ANSWER_DEFAULT)?;
+    query.check()?;
     let catalogue = api.store.catalogue();
     let found = query.find(&catalogue).take(limit);
     Ok(Json(found.map(|item| api.item_body(item)).collect()))
@@ -168,6 +172,15 @@ struct ItemsQuery {
 }
 
 impl ItemsQuery {
+    fn check(&self) -> Result<(), Problem> {
+        for (name, text) in [("search", &self.search), ("category", &self.category)] {
+            if text.as_ref().is_some_and(|text| text.chars().count() > NAME_CHARS) {
+                return Err(Problem::invalid(name, format!("must be at most {NAME_CHARS} characters")));
+            }
+        }
+        Ok(())
+    }
+
     fn find<'c>(&self, catalogue: &'c Catalogue) -> impl Iterator<Item = &'c Item> {
         let wanted = self.search.as_ref().map(|text| text.to_lowercase());
         let category = self.category.clone();

@@ -3,6 +3,16 @@
 
 use utoipa::ToSchema;
 
+/// Names an object of the catalogue among its kind.
+#[derive(ToSchema)]
+#[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
+pub(super) struct MenuId(String);
+
+/// What a scanner reads off a thing.
+#[derive(ToSchema)]
+#[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
+pub(super) struct MenuBarcode(String);
+
 /// Something that is sold.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
@@ -19,7 +29,7 @@ pub(super) struct MenuItem {
     /// What scanners read off it. No two items share one.
     #[serde(default)]
     #[schema(max_items = 20)]
-    barcodes: Vec<String>,
+    barcodes: Vec<MenuBarcode>,
     /// The price of one in minor units, when none of `prices` holds.
     #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     price: i64,
@@ -39,7 +49,7 @@ pub(super) struct MenuItem {
     /// What a guest can choose with it.
     #[serde(default)]
     #[schema(max_items = 20)]
-    modifier_groups: Vec<String>,
+    modifier_groups: Vec<MenuId>,
     /// It can be sold; `true` if it is not said.
     #[serde(default)]
     active: bool,
@@ -146,11 +156,11 @@ pub(super) struct MenuPromotion {
     /// Of these items ...
     #[serde(default)]
     #[schema(max_items = 1_000)]
-    items: Vec<String>,
+    items: Vec<MenuId>,
     /// ... and of those in these categories.
     #[serde(default)]
     #[schema(max_items = 1_000)]
-    categories: Vec<String>,
+    categories: Vec<MenuId>,
     /// From this moment on; always, if it is not said.
     #[schema(format = DateTime)]
     from: Option<String>,
