@@ -329,6 +329,9 @@ async fn l4_a_large_catalogue_is_taken_and_a_larger_one_refused() {
     owner.post(LOAD, json!({})).body("application/json", wrong).await.refused_field("items[2999].price");
     let cut = many(3_000).to_string();
     owner.post(LOAD, json!({})).body("application/json", cut[..cut.len() - 1].to_owned()).await.refused(400);
+    let list = format!("[\"replace\",[],{}]", "[],".repeat(100_000));
+    owner.post(LOAD, json!({})).body("application/json", list).await.refused(422);
+    owner.post(LOAD, json!({})).body("text/plain", many(3_000).to_string()).await.refused(415);
     owner.post(LOAD, json!({})).body("application/json", vec![b' '; 17 * 1024 * 1024]).await.refused(413);
     shop.till.post("/pos/orders", one("item-19999")).await.must_be(201);
 }

@@ -33,8 +33,22 @@ const ORDER: [&str; 27] = [
     "syncError",
     "syncAttempts",
 ];
-const LINE: [&str; 10] =
-    ["lineId", "itemId", "name", "quantity", "unitPrice", "modifiers", "notes", "lineTotal", "openItem", "sent"];
+const LINE: [&str; 14] = [
+    "lineId",
+    "itemId",
+    "name",
+    "quantity",
+    "unitPrice",
+    "modifiers",
+    "notes",
+    "lineTotal",
+    "openItem",
+    "sent",
+    "priceOverride",
+    "listedPrice",
+    "discount",
+    "category",
+];
 
 fn members(value: &Value) -> Vec<&str> {
     let mut names: Vec<_> = value.as_object().expect("an object").keys().map(String::as_str).collect();

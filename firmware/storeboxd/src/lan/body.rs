@@ -139,6 +139,10 @@ fn parse_large<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result
     }
 
     must_be_json(headers)?;
+    // A list could be read into a type too, member by member.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::invalid(".", "the body has to be a JSON object"));
+    }
     let failed = |field: String, error: &serde_json::Error| match error.classify() {
         Category::Data => Problem::invalid(field, error.to_string()),
         Category::Io | Category::Syntax | Category::Eof => {
