@@ -151,13 +151,9 @@ fn judge_end(tables: &Tables, reference: &Reference) -> Result<(), String> {
 }
 
 fn order_events(tables: &Tables) -> Vec<(String, OrderId, u32)> {
-    let events = tables.events.values().filter_map(|event| match &event.data {
-        EventData::Order(order) => Some((event.data.kind().to_owned(), order.id, order.version)),
-        EventData::Settings(_)
-        | EventData::Connectivity(_)
-        | EventData::DevicePaired { .. }
-        | EventData::Entry(_)
-        | EventData::Catalogue { .. } => None,
+    let events = tables.events.values().filter_map(|event| {
+        let EventData::Order(order) = &event.data else { return None };
+        Some((event.data.kind().to_owned(), order.id, order.version))
     });
     events.collect()
 }
