@@ -2,6 +2,7 @@
 
 mod response;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::Json;
@@ -143,8 +144,8 @@ async fn show_ticket(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct MoveTicket {
     /// The generation the display saw. If the ticket was recalled since, nothing is changed.
-    #[schema(minimum = 1)]
-    generation: Option<u32>,
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    generation: Option<NonZeroU32>,
     /// The idempotency key, for clients that cannot set headers.
     #[serde(rename = "_idempotencyKey", default)]
     #[schema(min_length = 1, max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")]
@@ -305,7 +306,8 @@ impl Api {
         terminal.must_not_be_public()?;
         let ticket = ticket_id(id)?;
         let (asked, rest) = body.split();
-        let command = Command::Kitchen(Kitchen::Move { ticket, action, generation: asked.generation });
+        let command =
+            Command::Kitchen(Kitchen::Move { ticket, action, generation: asked.generation.map(NonZeroU32::get) });
         self.carry_out(terminal, command, rest).await
     }
 }
