@@ -8,6 +8,7 @@
 //! | `tables.rs`, `audit.rs` | the file read without the store, and what must hold in it |
 //! | `crash.rs`, `faults.rs`, `full.rs` | power loss, failing and full disks |
 //! | `damage.rs`, `strange.rs` | rows that cannot be read, files that are no store |
+//! | `payments.rs` | card payments on their way to the processor |
 //! | `log.rs`, `lists.rs`, `counts.rs` | cursors and pruning, paging, what a commit costs |
 //!
 //! `STOREBOX_SEEDS` says how many seeds a test of random losses tries, and `STOREBOX_SEED` tries one only: a failure
@@ -33,6 +34,7 @@ mod full;
 mod image;
 mod lists;
 mod log;
+mod payments;
 mod run;
 mod script;
 mod strange;

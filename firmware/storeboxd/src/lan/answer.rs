@@ -29,11 +29,9 @@ impl Show for Api {
         match entry {
             Entry::CardPayment(payment) => json(&PaymentBody::new(payment, self.store.id())),
             Entry::Employee(employee) => json(&EmployeeBody::new(employee, self.store.id())),
-            Entry::Ticket(_)
-            | Entry::Movement(_)
-            | Entry::Shift(_)
-            | Entry::Customer(_)
-            | Entry::DayClose(_) => Value::Null,
+            Entry::Ticket(_) | Entry::Movement(_) | Entry::Shift(_) | Entry::Customer(_) | Entry::DayClose(_) => {
+                Value::Null
+            }
         }
     }
 }

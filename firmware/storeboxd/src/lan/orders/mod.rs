@@ -1,5 +1,6 @@
 //! `/pos/orders`: what tills do all day. Rules are in `storebox_core::order`; here is only the wire.
 
+mod books;
 mod request;
 mod response;
 mod tender;
@@ -22,7 +23,8 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use response::{OrderBody, TenderWord};
+pub use books::TenderWord;
+pub use response::OrderBody;
 
 use super::auth::Terminal;
 use super::body::Body;
@@ -31,8 +33,8 @@ use super::openapi::{Conflict, ReadProblems, WriteProblems};
 use super::problem::Problem;
 use super::{Api, query};
 use crate::store::{Expired, Found};
+use books::JournalBody;
 use request::{CloseOrder, NewOrder, OrderPatch, SendToKitchen, VoidOrder};
-use response::JournalBody;
 use tender::{AddTender, RefundOrder, VoidTender};
 pub use tender::{NewTender, Till};
 
