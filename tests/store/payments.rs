@@ -62,7 +62,7 @@ fn open_payments(desk: &Desk) -> Vec<CardPayment> {
 
 #[test]
 fn l6_a_queued_payment_is_completed_after_it_failed_once() {
-    let disk = FaultyDisk::default();
+    let disk = FaultyDisk::blank();
     let desk = Desk::open(&disk).unwrap();
     desk.order(&open(1, 2));
     let closed = desk.order(&close_with_card(1, 7, total(2)));
@@ -84,7 +84,7 @@ fn l6_a_queued_payment_is_completed_after_it_failed_once() {
 
 #[test]
 fn l6_a_declined_payment_leaves_the_order_closed_and_waits_for_a_manager() {
-    let disk = FaultyDisk::default();
+    let disk = FaultyDisk::blank();
     let desk = Desk::open(&disk).unwrap();
     for n in 1..=2 {
         desk.order(&open(n, 2));
@@ -121,7 +121,7 @@ fn l6_a_declined_payment_leaves_the_order_closed_and_waits_for_a_manager() {
 /// L6: commands of one batch see each other, so tills that are answered by one commit cannot pass a limit together.
 #[test]
 fn l6_two_tills_in_one_batch_cannot_pass_a_limit_together() {
-    let disk = FaultyDisk::default();
+    let disk = FaultyDisk::blank();
     let desk = Desk::open(&disk).unwrap();
     // 96.53 each: two on one card are within 200.00, three are not.
     for n in 1..=4 {
