@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use storebox_tests::{Folder, RunningBox, Shop, Terminal, Trust};
 
 /// Every path of the contract so far, with a concrete address.
-const CONTRACT: [(&str, &str, &str); 20] = [
+const CONTRACT: [(&str, &str, &str); 32] = [
     ("get", "/api/local/ping", "/api/local/ping"),
     ("post", "/api/local/ping", "/api/local/ping"),
     ("post", "/api/local/pair", "/api/local/pair"),
@@ -19,6 +19,18 @@ const CONTRACT: [(&str, &str, &str); 20] = [
     ("post", "/pos/orders/{id}/send-to-kitchen", "/pos/orders/x/send-to-kitchen"),
     ("post", "/pos/orders/{id}/close", "/pos/orders/x/close"),
     ("post", "/pos/orders/{id}/void", "/pos/orders/x/void"),
+    ("post", "/pos/orders/{id}/tenders", "/pos/orders/x/tenders"),
+    ("post", "/pos/orders/{id}/tenders/{tenderId}/void", "/pos/orders/x/tenders/y/void"),
+    ("post", "/pos/orders/{id}/refund", "/pos/orders/x/refund"),
+    ("get", "/pos/orders/{id}/journal", "/pos/orders/x/journal"),
+    ("get", "/api/offline/payments/queue", "/api/offline/payments/queue"),
+    ("get", "/api/offline/payments/declined", "/api/offline/payments/declined"),
+    ("post", "/api/offline/payments/process", "/api/offline/payments/process"),
+    ("post", "/api/offline/payments/{id}/fallback", "/api/offline/payments/x/fallback"),
+    ("get", "/api/offline/mode", "/api/offline/mode"),
+    ("post", "/api/offline/mode/force", "/api/offline/mode/force"),
+    ("post", "/api/local/accounts", "/api/local/accounts"),
+    ("post", "/api/local/drawer/open", "/api/local/drawer/open"),
     ("get", "/api/sync/events", "/api/sync/events"),
     ("get", "/health/", "/health/"),
     ("get", "/metrics", "/metrics"),

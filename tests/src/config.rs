@@ -12,6 +12,7 @@ pub struct BoxConfig {
     state_dir: PathBuf,
     store: Vec<(String, String)>,
     lan: Vec<(String, String)>,
+    offline: Vec<(String, String)>,
     cloud: Option<String>,
     verbatim: Option<String>,
     pub(crate) env: Vec<(String, String)>,
@@ -31,6 +32,7 @@ impl BoxConfig {
             state_dir,
             store: Vec::new(),
             lan: Vec::new(),
+            offline: Vec::new(),
             cloud: None,
             verbatim: None,
             env: Vec::new(),
@@ -67,6 +69,13 @@ impl BoxConfig {
     #[must_use]
     pub fn cloud(mut self, url: &str) -> Self {
         self.cloud = Some(url.to_owned());
+        self
+    }
+
+    /// Sets a key of `[offline]` to `value`, written as TOML.
+    #[must_use]
+    pub fn offline(mut self, key: &str, value: &str) -> Self {
+        set(&mut self.offline, key, value);
         self
     }
 
@@ -141,6 +150,10 @@ impl BoxConfig {
         }
         text.push_str("[lan]\n");
         for (key, value) in &self.lan {
+            writeln!(text, "{key} = {value}").unwrap();
+        }
+        text.push_str("[offline]\n");
+        for (key, value) in &self.offline {
             writeln!(text, "{key} = {value}").unwrap();
         }
         if let Some(url) = &self.cloud {

@@ -9,6 +9,7 @@
 //! | `crash.rs`, `faults.rs`, `full.rs` | power loss, failing and full disks |
 //! | `catalogue.rs` | the catalogue in memory is the one in the file |
 //! | `damage.rs`, `strange.rs` | rows that cannot be read, files that are no store |
+//! | `payments.rs` | card payments on their way to the processor |
 //! | `log.rs`, `lists.rs`, `counts.rs` | cursors and pruning, paging, what a commit costs |
 //! | `retention.rs` | what is removed when it is old |
 //!
@@ -36,6 +37,7 @@ mod full;
 mod image;
 mod lists;
 mod log;
+mod payments;
 mod retention;
 mod run;
 mod script;

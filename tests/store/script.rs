@@ -170,5 +170,6 @@ fn less_of(order: u32, line: u32) -> Action {
         quantity_delta: Quantity::from_thousandths(-500),
         notes: Some(note("rare".to_owned())),
     };
-    Action::Modify(Modification { changed: vec![change], ..Modification::default() })
+    let reason = note("one too many".to_owned());
+    Action::Modify(Modification { changed: vec![change], reason, ..Modification::default() })
 }

@@ -3,11 +3,12 @@
 use storebox_core::catalogue::LineWish;
 use storebox_core::command::{Actor, Command, OpenOrder, OrderRef, Received, Request};
 use storebox_core::device::{Device, DeviceKind};
-use storebox_core::id::{DeviceId, LineId, OrderId, TenderId};
+use storebox_core::id::{DeviceId, EmployeeId, LineId, OrderId, TenderId};
 use storebox_core::idempotency::RequestKey;
 use storebox_core::money::{Currency, Money, TaxRule};
 use storebox_core::order::{Action, Expected, Header, HeaderPatch, Means, Modification, TenderWish};
 use storebox_core::payment::{Limits, Policy};
+use storebox_core::people::{Role, Staff};
 use storebox_core::quantity::Quantity;
 use storebox_core::settings::Settings;
 use storebox_core::text::{Name, Note};
@@ -63,9 +64,10 @@ pub(crate) fn actor(device: &Device) -> Actor {
     Actor { device: device.id, kind: device.kind, staff: None }
 }
 
-/// A till that works for whoever does not care which.
+/// A till that works for whoever does not care which, with a manager signed in.
 pub(crate) fn till() -> Actor {
-    actor(&device(1, DeviceKind::Pos))
+    let staff = Staff { employee: EmployeeId::new(NOON, [1; 10]), role: Role::Manager };
+    Actor { staff: Some(staff), ..actor(&device(1, DeviceKind::Pos)) }
 }
 
 pub(crate) fn line(order: u32, line: u32, notes: usize) -> LineWish {

@@ -1,5 +1,6 @@
 //! `/pos/orders`: what tills do all day. Rules are in `storebox_core::order`; here is only the wire.
 
+mod books;
 mod request;
 mod response;
 mod tender;
@@ -23,8 +24,9 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use books::TenderWord;
 pub use request::OrderTypeWord;
-pub use response::{OrderBody, SyncStatusWord, TenderWord};
+pub use response::{OrderBody, SyncStatusWord};
 
 use super::auth::Terminal;
 use super::body::Body;
@@ -33,8 +35,8 @@ use super::openapi::{Conflict, ReadProblems, WriteProblems};
 use super::problem::Problem;
 use super::{Api, query};
 use crate::store::{Expired, Found};
+use books::JournalBody;
 use request::{CloseOrder, NewOrder, OrderPatch, SendToKitchen, VoidOrder};
-use response::JournalBody;
 use tender::{AddTender, RefundOrder, VoidTender};
 pub use tender::{NewTender, Till};
 

@@ -183,6 +183,7 @@ pub struct SendToKitchen {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CloseOrder {
     /// What pays the rest; together with earlier payments it covers the total. None if it is paid already.
+    #[serde(default)]
     #[schema(max_items = 50)]
     tenders: Vec<NewTender>,
     /// The version seen.
