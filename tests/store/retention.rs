@@ -140,7 +140,7 @@ fn u14_cleaning_up_comes_in_bites_and_totals_stay() {
     desk.ask(&of_the_box(once)).unwrap().result.unwrap();
     assert_eq!(there(&desk, 1..=orders).len(), 10, "no sale waits for tidying up");
     clean_up(&desk, later(100));
-    assert_eq!(there(&desk, 1..=orders), Vec::<u32>::new());
+    assert!(there(&desk, 1..=orders).is_empty());
     assert_eq!(totals(&desk), sold);
     let progress = desk.store.read_blocking(|view| view.cleaned_up()).unwrap();
     assert_eq!((progress.orders, progress.keys, progress.keys_after), (orders.into(), 2 * u64::from(orders), None));
