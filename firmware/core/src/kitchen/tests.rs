@@ -7,7 +7,7 @@ use crate::id::DeviceId;
 use crate::money::{Money, TaxRule};
 use crate::order::{
     self, Decision as OrderDecision, Expected, Header, Line, LineChange, Modification, Modifier, Opened, Order,
-    Pricing, Status,
+    Pricing, Status, Terms,
 };
 use crate::time::Hlc;
 
@@ -175,8 +175,15 @@ fn order_of(lines: Vec<Line>) -> Order {
 }
 
 fn changed(order: &Order, action: &order::Action) -> Order {
-    match order::decide(order, action, Expected { version: Some(order.version), updated_at: None }, &actor(), clock(1))
-    {
+    let terms = Terms { cash_rounding: Money::from_minor(1), signature_above: None };
+    match order::decide(
+        order,
+        action,
+        Expected { version: Some(order.version), updated_at: None },
+        &actor(),
+        &terms,
+        clock(1),
+    ) {
         Ok(OrderDecision::Record(decided)) => decided.1,
         other => panic!("{other:?}"),
     }

@@ -5,12 +5,10 @@
 
 mod csv;
 mod drawer;
-mod journal;
 mod sums;
 
 pub use csv::{amount, table};
 pub use drawer::{CloseDay, DayClose, DayState, DrawerKind, DrawerMovement, Part, Period, close_day, move_cash};
-pub use journal::{Account, JournalLine, journal};
 pub use sums::{Dimension, Row, Sums, Total, count, tender_word};
 
 /// What can be asked.

@@ -229,7 +229,13 @@ pub fn count(recorded: &Recorded, before: Option<&Order>, after: &Order, hour: u
         rows.push(row(Dimension::Tender, tender_word(kind), None, sums));
     }
     if let Change::Refunded(refund) = &recorded.change {
-        let of_tender = Sums { refunds: 1, refunded: refund.amount, refunded_tax: refund.tax, ..Sums::default() };
+        let of_tender = Sums {
+            refunds: 1,
+            refunded: refund.amount,
+            refunded_tax: refund.tax,
+            rounding: refund.rounding.turned(),
+            ..Sums::default()
+        };
         rows.push(row(Dimension::Tender, tender_word(refund.kind), None, of_tender));
         let returned = refund.lines.iter().fold(Quantity::default(), |sum, line| sum.plus(line.quantity));
         whole.add(&Sums { returned, ..of_tender });

@@ -119,6 +119,9 @@ fn tender(sale: &Sale, id: u8, amount: Money) -> Tender {
         tip: money(sale.tip),
         rounding: money(sale.rounding),
         reference: None,
+        last_four: None,
+        points: None,
+        signature_required: false,
         state: TenderState::Captured,
     }
 }
@@ -131,6 +134,8 @@ fn refund(sale: &Sale, lines: Vec<RefundLine>, amount: Money, restock: bool) -> 
         tax: amount.share(70_000).unwrap(),
         kind: sale.kind,
         tender: None,
+        rounding: money(sale.rounding),
+        reference: None,
         restock,
         reason: Note::new("cold".to_owned()).unwrap(),
     })
@@ -150,7 +155,10 @@ fn changes(sale: &Sale, total: Money) -> Vec<Change> {
             vec![Change::Tendered(tender(sale, 1, half)), Change::Closed { tenders: vec![tender(sale, 2, rest)] }]
         }
         Fate::Declined => {
-            vec![close, Change::Settled { tender: TenderId::from_bytes([1; 16]), state: TenderState::Declined }]
+            vec![
+                close,
+                Change::Settled { tender: TenderId::from_bytes([1; 16]), state: TenderState::Declined, reason: None },
+            ]
         }
         Fate::RefundedByLine { restock } => {
             let back = |line: &Line| RefundLine { line: line.id, quantity: line.quantity };
@@ -240,19 +248,6 @@ proptest! {
         let tenders = sum_of(&totals, Dimension::Tender);
         let of_money = |sums: &Sums| (sums.payments, sums.paid, sums.tips, sums.rounding, sums.refunds, sums.refunded);
         prop_assert_eq!(of_money(&tenders), of_money(&whole));
-    }
-
-    /// L12: the journal of any closed order balances.
-    #[test]
-    fn l12_every_journal_balances(sale in sale()) {
-        let order = ring_up(1, &sale, &mut Totals::new());
-        let lines = journal(&order);
-        prop_assert_eq!(Money::sum(lines.iter().map(|line| Some(line.amount))), Some(Money::ZERO));
-        let sold = lines.iter().filter(|line| matches!(line.account, Account::Sales));
-        let sold = Money::sum(sold.map(|line| Some(line.amount))).unwrap().minor();
-        let is_closed = order.status == crate::order::Status::Completed;
-        let expected = if is_closed { order.totals.tax.minor() - order.totals.total.minor() } else { 0 };
-        prop_assert_eq!(sold, expected);
     }
 }
 

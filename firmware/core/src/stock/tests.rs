@@ -159,6 +159,8 @@ fn l9_closing_an_order_takes_what_is_counted_and_returns_give_it_back() {
             tax: Money::ZERO,
             kind: TenderKind::Cash,
             tender: None,
+            rounding: Money::ZERO,
+            reference: None,
             restock,
             reason: Note::new("cold".to_owned()).unwrap(),
         })
