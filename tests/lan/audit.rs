@@ -117,3 +117,15 @@ async fn l13_an_entry_that_is_gone_is_found() {
     .await;
     assert_eq!(verdict["ok"], false, "{verdict}");
 }
+
+#[tokio::test]
+async fn l13_a_change_of_settings_is_written_down() {
+    let mut shop = Shop::open("audit").await;
+    shop.owner().await;
+    shop.running.reconfigure(|config| config.store("name", "\"Another name\""));
+    shop.running.restart().await;
+    let entries = everything(&mut shop.owner().await).await;
+    let noted = entries.iter().filter(|entry| entry["what"] == "settings.changed").collect::<Vec<_>>();
+    assert_eq!(noted.len(), 1, "the first start is no change: {entries:?}");
+    assert_eq!((&noted[0]["about"], &noted[0]["employeeId"]), (&json!("Another name"), &Value::Null));
+}

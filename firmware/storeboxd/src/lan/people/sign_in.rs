@@ -69,7 +69,8 @@ struct SessionBody {
     /// When it ends at the latest. A restart of the box ends it too.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
-    /// It ends as well when the terminal is left alone for so many seconds.
+    /// It ends as well when nothing was asked with it for so many seconds: what a terminal asks by itself, without a
+    /// person, goes without it.
     idle_s: u64,
     /// Somebody else chose the PIN: until it is changed (POST /api/auth/pin) the session is trusted as staff only.
     must_change_pin: bool,
