@@ -329,6 +329,7 @@ mod tests {
             ("tax = { percent = 101 }", "between 0 and 100"),
             ("register = 'till one'", "capital letters"),
             ("timezone = 'local time'", "IANA"),
+            ("price_override = 'allow'", "`mark` or `refuse`"),
         ] {
             let error = parse(&format!("[store]\nstate_dir = '/s'\n{line}\n")).unwrap_err();
             assert!(error.contains(expected) && error.contains("line 3"), "{error}");
