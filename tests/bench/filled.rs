@@ -13,7 +13,8 @@ use storebox_core::device::DeviceKind;
 use storebox_core::id::{DeviceId, LineId, OrderId, TenderId};
 use storebox_core::idempotency::RequestKey;
 use storebox_core::money::{Currency, Money, TaxRule};
-use storebox_core::order::{Action, CashOffered, Expected, Header};
+use storebox_core::order::{Action, Expected, Header, Means, TenderWish};
+use storebox_core::payment::{Limits, Policy};
 use storebox_core::quantity::Quantity;
 use storebox_core::settings::Settings;
 use storebox_core::text::Name;
@@ -209,6 +210,8 @@ async fn fill(state_dir: &Path, orders: u64) {
         day_starts_at_h: 0,
         register: name("A"),
         tax_rule: TaxRule { rate_ppm: 100_000, included: false },
+        cash_rounding: Money::from_minor(1),
+        payments: Policy::standard(Some(Limits::USD)),
     };
     let medium = DiskMedium::in_folder(state_dir);
     let shown: Arc<dyn Clock> = Arc::<SaleClock>::clone(&clock);
@@ -257,6 +260,7 @@ fn open(number: u64, at_ms: u64, random: &mut Random) -> Request {
         unit_price: Some(Money::from_minor(i64::try_from(100 + item).unwrap())),
         modifiers: Vec::new(),
         notes: None,
+        listed_only: false,
     };
     // A few items sell much, most sell little.
     let lines = (0..3).map(|index| line(index, random.below(ITEMS) * random.below(ITEMS) / ITEMS)).collect();
@@ -267,9 +271,15 @@ fn open(number: u64, at_ms: u64, random: &mut Random) -> Request {
 
 fn close(number: u64, at_ms: u64) -> Request {
     let now = Timestamp::from_millis(at_ms);
-    let cash = CashOffered { id: TenderId::new(now, id_bytes(number, 1)), amount: Money::from_minor(100_000) };
+    let cash = TenderWish {
+        id: TenderId::new(now, id_bytes(number, 1)),
+        field: "tenders[0]".to_owned(),
+        amount: Money::from_minor(100_000),
+        tip: Money::ZERO,
+        means: Means::Cash,
+    };
     let order = OrderRef::Id(OrderId::new(now, id_bytes(number, 0)));
-    let action = Action::Close { cash: vec![cash] };
+    let action = Action::Close { tenders: vec![cash] };
     let command = Command::ChangeOrder { order, expected: Expected::default(), action, added: Vec::new() };
     request(format!("close-{number}"), command)
 }

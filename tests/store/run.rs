@@ -174,7 +174,6 @@ fn said(request: &Request, answer: &Answer) -> String {
         Ok(Outcome::Done) => return "done".to_owned(),
         Ok(Outcome::Loaded(loaded)) => return format!("{loaded:?}"),
         Ok(Outcome::Made(entry) | Outcome::Changed(entry)) => return format!("{entry:?}"),
-        Ok(Outcome::Loaded(loaded)) => return format!("{loaded:?}"),
         Ok(Outcome::Opened(order)) => ("opened", order),
         Ok(Outcome::Left(order)) => ("left", order),
         Err(Rejection::InvalidTransition { current, .. }) => ("over", current),

@@ -498,6 +498,7 @@ mod tests {
             ("register = 'till one'", "capital letters"),
             ("timezone = 'local time'", "IANA"),
             ("cash_rounding = 0", "smallest coin"),
+            ("price_override = 'allow'", "`mark` or `refuse`"),
         ] {
             let error = parse(&format!("[store]\nstate_dir = '/s'\n{line}\n")).unwrap_err();
             assert!(error.contains(expected) && error.contains("line 3"), "{error}");

@@ -3,12 +3,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::command::Actor;
 use crate::device::DeviceKind;
-use crate::id::DeviceId;
+use crate::id::{DeviceId, EmployeeId};
 use crate::money::{Money, TaxRule};
 use crate::order::{
     self, Decision as OrderDecision, Expected, Header, Line, LineChange, Modification, Modifier, Opened, Order,
     Pricing, Status, Terms,
 };
+use crate::people::{Role, Staff};
 use crate::time::Hlc;
 
 fn name(text: &str) -> Name {
@@ -138,7 +139,8 @@ fn l5_times_are_counted_once_whatever_is_recalled() {
 // Orders.
 
 fn actor() -> Actor {
-    Actor { device: DeviceId::from_bytes([3; 16]), kind: DeviceKind::Pos, staff: None }
+    let staff = Staff { employee: EmployeeId::from_bytes([4; 16]), role: Role::Manager };
+    Actor { device: DeviceId::from_bytes([3; 16]), kind: DeviceKind::Pos, staff: Some(staff) }
 }
 
 fn clock(number: u64) -> Hlc {
