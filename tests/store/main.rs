@@ -31,6 +31,7 @@ mod disk;
 mod faults;
 mod full;
 mod image;
+mod kitchen;
 mod lists;
 mod log;
 mod run;
