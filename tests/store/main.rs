@@ -35,6 +35,7 @@ mod disk;
 mod faults;
 mod full;
 mod image;
+mod kitchen;
 mod lists;
 mod log;
 mod payments;

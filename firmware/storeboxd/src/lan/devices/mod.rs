@@ -30,7 +30,7 @@ use presence::Sighting;
 
 /// The routes of this subject.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new().routes(routes!(devices)).routes(routes!(rename, revoke))
+    OpenApiRouter::new().routes(routes!(list_devices)).routes(routes!(rename_device, revoke_device))
 }
 
 /// A paired terminal and how the box stands with it.
@@ -110,7 +110,7 @@ enum SyncStateWord {
     get, path = "/api/local/devices", tag = "devices",
     responses((status = 200, body = Vec<DeviceBody>, description = "The terminals, in the order they were first paired"), ReadProblems)
 )]
-async fn devices(State(api): State<Arc<Api>>, terminal: Terminal) -> Result<Json<Vec<DeviceBody>>, Problem> {
+async fn list_devices(State(api): State<Arc<Api>>, terminal: Terminal) -> Result<Json<Vec<DeviceBody>>, Problem> {
     terminal.must_not_be_public()?;
     terminal.must(Permission::ViewStatus)?;
     let now = api.clock.monotonic();
@@ -137,7 +137,7 @@ struct DevicePatch {
     params(("id" = String, Path, description = "The terminal's id", max_length = 36)),
     responses((status = 200, body = DeviceBody, description = "The terminal as it is now"), WriteProblems)
 )]
-async fn rename(
+async fn rename_device(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
     Path(id): Path<String>,
@@ -165,7 +165,7 @@ struct Nothing {}
     params(("id" = String, Path, description = "The terminal's id", max_length = 36)),
     responses((status = 204, description = "It is gone"), WriteProblems)
 )]
-async fn revoke(
+async fn revoke_device(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
     Path(id): Path<String>,

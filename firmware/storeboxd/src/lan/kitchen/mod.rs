@@ -40,15 +40,15 @@ const X_MORE: &str = "x-more";
 /// The routes of `/kds`.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
-        .routes(routes!(queue))
+        .routes(routes!(kitchen_queue))
         .routes(routes!(show_ticket))
-        .routes(routes!(start))
-        .routes(routes!(mark_ready))
-        .routes(routes!(serve))
-        .routes(routes!(bump))
-        .routes(routes!(recall))
-        .routes(routes!(stations))
-        .routes(routes!(statistics))
+        .routes(routes!(start_ticket))
+        .routes(routes!(mark_ticket_ready))
+        .routes(routes!(serve_ticket))
+        .routes(routes!(bump_ticket))
+        .routes(routes!(recall_ticket))
+        .routes(routes!(kitchen_stations))
+        .routes(routes!(kitchen_statistics))
 }
 
 /// What `GET /kds/queue` can be asked.
@@ -85,7 +85,7 @@ struct QueueQuery {
         ReadProblems,
     )
 )]
-async fn queue(
+async fn kitchen_queue(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
     query: Result<Query<QueueQuery>, QueryRejection>,
@@ -163,7 +163,7 @@ struct MoveTicket {
     ),
     responses((status = 200, body = TicketBody, description = "The ticket as it is now"), Conflict, WriteProblems)
 )]
-async fn start(
+async fn start_ticket(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
     Path(id): Path<String>,
@@ -183,7 +183,7 @@ async fn start(
     ),
     responses((status = 200, body = TicketBody, description = "The ticket as it is now"), Conflict, WriteProblems)
 )]
-async fn mark_ready(
+async fn mark_ticket_ready(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
     Path(id): Path<String>,
@@ -203,7 +203,7 @@ async fn mark_ready(
     ),
     responses((status = 200, body = TicketBody, description = "The ticket as it is now"), Conflict, WriteProblems)
 )]
-async fn serve(
+async fn serve_ticket(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
     Path(id): Path<String>,
@@ -221,7 +221,7 @@ async fn serve(
     ),
     responses((status = 200, body = TicketBody, description = "The ticket as it is now"), Conflict, WriteProblems)
 )]
-async fn bump(
+async fn bump_ticket(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
     Path(id): Path<String>,
@@ -241,7 +241,7 @@ async fn bump(
     ),
     responses((status = 200, body = TicketBody, description = "The ticket as it is now"), Conflict, WriteProblems)
 )]
-async fn recall(
+async fn recall_ticket(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
     Path(id): Path<String>,
@@ -255,7 +255,7 @@ async fn recall(
     get, path = "/kds/stations", tag = "kitchen",
     responses((status = 200, body = Vec<StationBody>, description = "The stations, with counts of open tickets"), ReadProblems)
 )]
-async fn stations(State(api): State<Arc<Api>>, terminal: Terminal) -> Result<Json<Vec<StationBody>>, Problem> {
+async fn kitchen_stations(State(api): State<Arc<Api>>, terminal: Terminal) -> Result<Json<Vec<StationBody>>, Problem> {
     terminal.must_not_be_public()?;
     let now = api.store.now();
     let stations = api.store.read(|view| view.stations()).await?;
@@ -280,7 +280,7 @@ struct StatisticsQuery {
     get, path = "/kds/statistics", tag = "kitchen", params(StatisticsQuery),
     responses((status = 200, body = StatisticsBody, description = "How long each station took"), ReadProblems)
 )]
-async fn statistics(
+async fn kitchen_statistics(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
     query: Result<Query<StatisticsQuery>, QueryRejection>,

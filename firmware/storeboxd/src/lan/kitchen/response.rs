@@ -150,7 +150,7 @@ pub enum SlaWord {
 /// A station and what it has before it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Station)]
+#[schema(as = StationQueue)]
 pub struct StationBody {
     /// The station.
     station: String,
@@ -188,7 +188,7 @@ pub struct StatisticsBody {
 /// How long one station took.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = StationTimes)]
+#[schema(as = KitchenStationTimes)]
 struct StationTimesBody {
     /// The station.
     station: String,
@@ -205,7 +205,7 @@ struct StationTimesBody {
 /// How long something took. Median and 90th percentile are rounded down to ten seconds.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Spread)]
+#[schema(as = TimeSpread)]
 struct SpreadBody {
     /// How many tickets.
     tickets: u32,
