@@ -242,11 +242,30 @@ fn l6_a_payment_that_is_declined_after_the_sale_leaves_the_order_closed_and_is_r
     assert_eq!((declined.status, declined.payment_status()), (Status::Completed, PaymentStatus::Unpaid));
     let outstanding = journal(&declined).into_iter().find(|line| line.account == JournalAccount::Outstanding).unwrap();
     assert_eq!(outstanding.amount, minor(1_100));
-    let part = replace_tender(&declined, &wish(2, 1_000, 0, slip()), &MANAGER, &TERMS, at(10));
+    let part = replace_tender(&declined, id, &wish(2, 1_000, 0, slip()), &MANAGER, &TERMS, at(10));
     assert_eq!(part, Err(Rejection::Underpaid { due: minor(100) }));
-    let (_, paid) = replace_tender(&declined, &wish(2, 1_100, 0, slip()), &MANAGER, &TERMS, at(10)).unwrap();
+    let (_, paid) = replace_tender(&declined, id, &wish(2, 1_100, 0, slip()), &MANAGER, &TERMS, at(10)).unwrap();
     assert_eq!(paid.payment_status(), PaymentStatus::Paid);
     assert!(journal(&paid).iter().all(|line| line.account != JournalAccount::Outstanding));
+}
+
+#[test]
+fn l6_of_two_payments_that_were_declined_each_is_replaced_by_itself() {
+    let both = close(vec![wish(1, 700, 0, card()), wish(2, 400, 0, card())]);
+    let mut order = after(&eleven(), &both).unwrap();
+    let ids = [TenderId::from_bytes([1; 16]), TenderId::from_bytes([2; 16])];
+    for id in ids {
+        order = settle_tender(&order, id, TenderState::Declined, TILL.device, at(9)).unwrap().1;
+    }
+    let (_, half) = replace_tender(&order, ids[1], &wish(3, 1_000, 0, Means::Cash), &MANAGER, &TERMS, at(10)).unwrap();
+    assert_eq!((half.tenders[2].amount, half.tenders[2].change), (minor(400), minor(600)));
+    let (_, paid) = replace_tender(&half, ids[0], &wish(4, 700, 0, slip()), &MANAGER, &TERMS, at(11)).unwrap();
+    assert_eq!(paid.payment_status(), PaymentStatus::Paid);
+    let again = replace_tender(&paid, ids[0], &wish(5, 700, 0, slip()), &MANAGER, &TERMS, at(12));
+    assert_eq!(
+        again.unwrap_err(),
+        Rejection::invalid("tenders[0].amount".into(), "the order is paid without it".into())
+    );
 }
 
 fn any_order() -> impl Strategy<Value = Order> {

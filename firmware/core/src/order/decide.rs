@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::{Actor, Rejection};
 use crate::device::DeviceKind;
 use crate::id::{DeviceId, OrderId, TenderId};
-use crate::limits::{LINES_PER_ORDER, VERSIONS_PER_ORDER};
+use crate::limits::{LINES_PER_ORDER, TENDERS_PER_ORDER, VERSIONS_PER_ORDER};
 use crate::money::Money;
 use crate::order::{
     Change, Line, LineChange, Modification, Opened, Order, Recorded, RefundWish, Status, TenderState, TenderWish,
@@ -235,22 +235,29 @@ pub fn settle_tender(
     follow(order, Recorded { at, device, staff: None, change })
 }
 
-/// Another payment in the place of one that was declined after the sale. It covers all that is missing.
+/// Another payment in the place of one that was declined after the sale. It covers what that one was to pay, and no
+/// more: another that was declined has its own.
 ///
 /// # Errors
 /// A [`Rejection`]; nothing is recorded.
 pub fn replace_tender(
     order: &Order,
+    declined: TenderId,
     wish: &TenderWish,
     actor: &Actor,
     terms: &Terms,
     at: Hlc,
 ) -> Result<(Recorded, Order), Rejection> {
-    let tenders = tender::take(order, core::slice::from_ref(wish), terms)?;
+    let declined = order.tenders.iter().find(|other| other.id == declined && !other.state.counts());
+    let declined = declined.ok_or(Rejection::Unknown { what: "declined payment of this order" })?;
+    if order.tenders.len() >= TENDERS_PER_ORDER {
+        return Err(Rejection::TooMany { what: "payments of one order", limit: TENDERS_PER_ORDER });
+    }
+    let missing = order.due().ok_or_else(too_large)?.min(declined.amount);
+    let tenders = tender::take_up_to(missing, core::slice::from_ref(wish), terms)?;
     let tender = tenders.into_iter().next().ok_or(Rejection::NothingOrdered)?;
-    let (recorded, after) = follow(order, recorded(Change::Tendered(tender), actor, at))?;
-    match after.due() {
-        Some(Money::ZERO) => Ok((recorded, after)),
+    match missing.checked_sub(tender.amount) {
+        Some(Money::ZERO) => follow(order, recorded(Change::Tendered(tender), actor, at)),
         Some(due) => Err(Rejection::Underpaid { due }),
         None => Err(too_large()),
     }

@@ -95,7 +95,11 @@ pub(super) fn take(order: &Order, wishes: &[TenderWish], terms: &Terms) -> Resul
     if order.tenders.len() + wishes.len() > TENDERS_PER_ORDER {
         return Err(Rejection::TooMany { what: "payments of one order", limit: TENDERS_PER_ORDER });
     }
-    let mut due = order.due().ok_or_else(too_large)?;
+    take_up_to(order.due().ok_or_else(too_large)?, wishes, terms)
+}
+
+/// Applies payments to an amount, in order.
+pub(super) fn take_up_to(mut due: Money, wishes: &[TenderWish], terms: &Terms) -> Result<Vec<Tender>, Rejection> {
     let mut tenders = Vec::with_capacity(wishes.len());
     for wish in wishes {
         if due == Money::ZERO {

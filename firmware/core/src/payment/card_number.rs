@@ -164,6 +164,10 @@ fn is_separator(c: char) -> bool {
 }
 
 fn is_issued(number: &str) -> bool {
+    // Indonesian telephone numbers begin like UnionPay's cards, which have at least sixteen digits.
+    if number.starts_with("62") && number.len() < 16 {
+        return false;
+    }
     let first: Option<u32> = number.get(..6).and_then(|first| first.parse().ok());
     first.is_some_and(|first| ISSUERS.iter().any(|(from, to)| (*from..=*to).contains(&first)))
 }
@@ -273,6 +277,7 @@ mod tests {
             "9111111111111111",
             "01890a5d-ac96-774b-bcce-b302099a8057",
             "+49 30 1234567",
+            "+62 812 3456 78903",
             "2026-01-31T12:00:00Z",
             "cvv missing",
             "4111",

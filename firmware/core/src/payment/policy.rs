@@ -54,10 +54,10 @@ pub struct Limits {
 impl Limits {
     /// S0's limits, which are in US dollars.
     pub const USD: Self = Self {
-        per_transaction: Money::from_minor(100_00),
-        per_card_per_day: Money::from_minor(200_00),
-        total_queued: Money::from_minor(2_000_00),
-        signature_above: Money::from_minor(25_00),
+        per_transaction: Money::from_minor(10_000),
+        per_card_per_day: Money::from_minor(20_000),
+        total_queued: Money::from_minor(200_000),
+        signature_above: Money::from_minor(2_500),
     };
 }
 

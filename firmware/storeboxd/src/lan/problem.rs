@@ -247,9 +247,9 @@ impl Problem {
                 "invalid-state-transition",
                 "INVALID_STATE_TRANSITION",
                 format!(
-                    "cannot {} below what was paid: {} minor units; take payments back first (POST …/tenders/{{tenderId}}/void)",
-                    action.verb(),
-                    current.paid().unwrap_or_default().minor()
+                    "{} minor units are paid on this order: take payments back first (POST …/tenders/{{tenderId}}/void), then {} it",
+                    current.paid().unwrap_or_default().minor(),
+                    action.verb()
                 ),
             )
             .with_current(show.order(current)),

@@ -1,6 +1,7 @@
 //! Reading payments that wait for the cloud, and accounts.
 
-use redb::ReadableTable;
+use redb::{ReadableTable, ReadableTableMetadata};
+use storebox_core::entry::Versioned;
 use storebox_core::id::CardPaymentId;
 use storebox_core::limits::ROWS_PER_ANSWER;
 use storebox_core::money::Money;
@@ -8,7 +9,7 @@ use storebox_core::payment::{Account, AccountKey, CardPayment, Forced};
 use storebox_core::record::decode;
 
 use super::error::StoreError;
-use super::tables::{ACCOUNTS, META, META_FORCED, META_QUEUED, OPEN_PAYMENTS};
+use super::tables::{ACCOUNTS, ENTRIES, META, META_FORCED, META_QUEUED, OPEN_PAYMENTS};
 use super::view::View;
 
 impl View {
@@ -32,7 +33,7 @@ impl View {
         Ok(payments)
     }
 
-    /// All card payments there were, oldest first, as far as they are `wanted`; no more of them are looked at than an
+    /// The card payments there were, newest first, as far as they are `wanted`; no more of them are looked at than an
     /// answer may cost.
     ///
     /// # Errors
@@ -42,9 +43,25 @@ impl View {
         limit: usize,
         wanted: impl Fn(&CardPayment) -> bool,
     ) -> Result<Vec<CardPayment>, StoreError> {
-        let mut payments = self.latest_entries::<CardPayment>(None, ROWS_PER_ANSWER)?;
-        payments.retain(wanted);
-        payments.truncate(limit);
+        let table = self.transaction.open_table(ENTRIES)?;
+        let entity = CardPayment::ENTITY as u8;
+        let (mut payments, mut last) = (Vec::new(), None);
+        for row in table.range((entity, [0; 16], 0)..=(entity, [0xff; 16], u32::MAX))?.rev().take(ROWS_PER_ANSWER) {
+            let (key, bytes) = row?;
+            let (_, id, _) = key.value();
+            // The first version met of each is its newest.
+            if last.replace(id) == Some(id) {
+                continue;
+            }
+            match decode::<CardPayment>(bytes.value()) {
+                Ok(payment) if wanted(&payment) => payments.push(payment),
+                Ok(_) => {}
+                Err(error) => log::error!("a card payment cannot be read: {error}"),
+            }
+            if payments.len() >= limit {
+                break;
+            }
+        }
         Ok(payments)
     }
 
@@ -63,7 +80,6 @@ impl View {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub fn open_payment_count(&self) -> Result<u64, StoreError> {
-        use redb::ReadableTableMetadata;
         Ok(self.transaction.open_table(OPEN_PAYMENTS)?.len()?)
     }
 

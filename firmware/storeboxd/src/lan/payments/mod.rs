@@ -59,7 +59,7 @@ struct QueueQuery {
 
 /// List card payments that wait for the cloud
 ///
-/// Oldest first.
+/// Oldest first; of those that are settled, newest first.
 #[utoipa::path(
     get, path = "/api/offline/payments/queue", tag = "payments", params(QueueQuery),
     responses((status = 200, body = Vec<PaymentBody>, description = "The payments"), ReadProblems)

@@ -289,7 +289,8 @@ impl Ledger<'_> {
                 Found::Missing => return Ok(Err(Rejection::UnknownOrder)),
                 Found::Unreadable { .. } => return Ok(Err(Rejection::Unreadable)),
             };
-            let (recorded, after) = agreed!(order::replace_tender(&before, wish, actor, &self.settings.terms(), at));
+            let (recorded, after) =
+                agreed!(order::replace_tender(&before, payment.tender, wish, actor, &self.settings.terms(), at));
             let effects = agreed!(self.effects(&Action::Tender(wish.clone()), &recorded, &after, actor)?);
             self.record(&recorded, Some(&before), &after)?;
             self.carry(effects, Some(actor), at)?;
