@@ -4,7 +4,7 @@
 //! looks at the oldest of them, [`Waiting`]: a record that appears there stays, and so does everything that is newer
 //! than what could be looked at.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +65,7 @@ pub enum Command {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
     /// Orders of which something has.
-    pub orders: HashSet<[u8; 16]>,
+    pub orders: BTreeSet<[u8; 16]>,
     /// Of changes with this number or a later one nothing is known; none if everything was looked at.
     pub unknown_from: Option<u64>,
 }
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn u14_what_waits_or_is_unknown_stays() {
-        let waiting = Waiting { orders: HashSet::from([[1; 16]]), unknown_from: Some(50) };
+        let waiting = Waiting { orders: BTreeSet::from([[1; 16]]), unknown_from: Some(50) };
         assert!(!waiting.lets_go([1; 16], 7));
         assert!(waiting.lets_go([2; 16], 49));
         assert!(!waiting.lets_go([2; 16], 50));
