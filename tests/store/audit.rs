@@ -112,7 +112,9 @@ fn audit_requests(tables: &Tables, orders: &BTreeMap<OrderId, Order>) -> Result<
             RememberedResult::Opened(id) => (id, 1),
             RememberedResult::Left { id, version } => (id, version),
             // This workload has orders only.
-            RememberedResult::Entry(entry) => return Err(format!("{} led to {entry:?}", key())),
+            RememberedResult::Entry(entry) | RememberedResult::EntryLeft(entry) => {
+                return Err(format!("{} led to {entry:?}", key()));
+            }
             RememberedResult::Refused(conflict) => {
                 let refused = tables.refused.get(&conflict).ok_or_else(|| format!("{} lost its refusal", key()))?;
                 hold(answered.insert(conflict), || format!("{} shares its refusal with another key", key()))?;

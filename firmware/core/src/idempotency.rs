@@ -65,6 +65,8 @@ pub enum RememberedResult {
     },
     /// It was refused, and the refusal kept.
     Refused(ConflictId),
-    /// It left an entry at this version.
+    /// It made an entry.
     Entry(EntryRef),
+    /// It left an entry at this version, which it had not made.
+    EntryLeft(EntryRef),
 }

@@ -99,6 +99,10 @@ fn everything_else_is_read_for_ever() {
     );
     for (file, result) in [
         ("remembered_entry", RememberedResult::Entry(EntryRef { entity: Entity::Shift, id: [9; 16], version: 1 })),
+        (
+            "remembered_entry_left",
+            RememberedResult::EntryLeft(EntryRef { entity: Entity::Shift, id: [9; 16], version: 1 }),
+        ),
         ("remembered_opened", RememberedResult::Opened(OrderId::from_bytes([2; 16]))),
         ("remembered_left", RememberedResult::Left { id: OrderId::from_bytes([2; 16]), version: 300 }),
         ("remembered_refused", RememberedResult::Refused(ConflictId::from_bytes([6; 16]))),

@@ -3,7 +3,6 @@
 use redb::ReadableTable;
 use storebox_core::command::{Actor, Outcome, Received, Rejection, Request};
 use storebox_core::conflict::RefusedWrite;
-use storebox_core::entry::Entry;
 use storebox_core::id::{ConflictId, OrderId};
 use storebox_core::idempotency::{Remembered, RememberedResult, RequestKey};
 use storebox_core::order::Order;
@@ -28,14 +27,9 @@ impl Ledger<'_> {
         let found = match (same, remembered.result) {
             (true, RememberedResult::Opened(id)) => self.as_of(id, Some(1))?.map(Outcome::Opened),
             (true, RememberedResult::Left { id, version }) => self.as_of(id, Some(version))?.map(Outcome::Left),
-            (true, RememberedResult::Entry(entry)) => {
-                let result = self.entry(entry)?.ok_or(Rejection::Unreadable);
-                let made = |found: Box<Entry>| {
-                    if entry.version == 1 { Outcome::Made(found) } else { Outcome::Changed(found) }
-                };
-                return Ok(Answer { result: result.map(made), replayed: true });
-            }
-            (false, RememberedResult::Entry(entry)) => {
+            (true, RememberedResult::Entry(entry)) => self.entry(entry)?.map(Outcome::Made),
+            (true, RememberedResult::EntryLeft(entry)) => self.entry(entry)?.map(Outcome::Changed),
+            (false, RememberedResult::Entry(entry) | RememberedResult::EntryLeft(entry)) => {
                 let existing = self.entry(entry)?;
                 let result =
                     existing.map_or(Rejection::Unreadable, |existing| Rejection::EntryKeyMismatch { existing });
@@ -86,7 +80,8 @@ impl Ledger<'_> {
         let result = match result {
             Ok(Outcome::Opened(order)) => RememberedResult::Opened(order.id),
             Ok(Outcome::Left(order)) => RememberedResult::Left { id: order.id, version: order.version },
-            Ok(Outcome::Made(entry) | Outcome::Changed(entry)) => RememberedResult::Entry(entry.reference()),
+            Ok(Outcome::Made(entry)) => RememberedResult::Entry(entry.reference()),
+            Ok(Outcome::Changed(entry)) => RememberedResult::EntryLeft(entry.reference()),
             Ok(Outcome::Done) => return Ok(()),
             Err(rejection) => {
                 let Some(received) = &request.received else { return Ok(()) };
