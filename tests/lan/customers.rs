@@ -38,6 +38,11 @@ async fn l10_a_customer_is_entered_read_and_changed() {
     assert_eq!(stale.refused(409).body["currentState"], changed);
     let same = shop.till.patch(&path, json!({ "notes": "no milk" })).await.expect(200);
     assert_eq!(same, changed, "nothing new, no new version");
+    // A change that changed nothing is no making of anything when it is asked again.
+    let bert = shop.till.post("/api/customers", json!({ "name": "Bert" })).await.expect(201);
+    let nothing = shop.till.patch(of(&bert), json!({ "name": "Bert" })).key("nothing").await;
+    nothing.must_be(200);
+    shop.till.patch(of(&bert), json!({ "name": "Bert" })).key("nothing").await.replays(&nothing);
 }
 
 #[tokio::test]

@@ -304,6 +304,8 @@ pub const SESSION_IDLE_S: u64 = 30 * 60;
 /// People signed in at once; the one idle longest is signed out first.
 pub const SESSIONS: usize = 1_000;
 
+/// Largest number of an audit entry that can be asked for: what JavaScript counts exactly.
+pub const AUDIT_NUMBER_MAX: u64 = (1 << 53) - 1;
 /// Audit entries in one answer.
 pub const AUDIT_PER_ANSWER: usize = 1_000;
 /// Audit entries in one answer when the terminal does not say.

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use storebox_core::audit::Walk;
 use storebox_core::id::{DeviceId, EmployeeId};
-use storebox_core::limits::{AUDIT_PER_ANSWER, AUDIT_PER_ANSWER_DEFAULT, AUDIT_PER_VIEW};
+use storebox_core::limits::{AUDIT_NUMBER_MAX, AUDIT_PER_ANSWER, AUDIT_PER_ANSWER_DEFAULT, AUDIT_PER_VIEW};
 use storebox_core::people::{Permission, Role};
 use storebox_core::text::{Name, Text};
 use storebox_core::time::Timestamp;
@@ -90,7 +90,7 @@ impl EntryBody {
 #[into_params(parameter_in = Query)]
 struct ListQuery {
     /// The number of the last entry that was seen (default 0).
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     since: Option<u64>,
     /// At most so many entries (default 100).
     #[param(minimum = 1, maximum = 1000)]
@@ -111,8 +111,8 @@ async fn list_audit(
 ) -> Result<Response, Problem> {
     let query = query::checked(query)?;
     let limit = query::within("limit", query.limit, 1..=AUDIT_PER_ANSWER, AUDIT_PER_ANSWER_DEFAULT)?;
+    let since = query::within("since", query.since, 0..=AUDIT_NUMBER_MAX, 0)?;
     terminal.must(Permission::ViewAudit)?;
-    let since = query.since.unwrap_or(0);
     let rows = api.store.read(move |view| view.audit(since, limit)).await?;
     Ok(Json(rows.into_iter().map(EntryBody::new).collect::<Vec<_>>()).into_response())
 }

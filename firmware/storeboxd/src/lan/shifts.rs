@@ -126,7 +126,7 @@ struct Clock {
 ///
 /// It is always accepted: a shift that overlaps another of the same person is flagged, and so is the other.
 #[utoipa::path(
-    post, path = "/api/shifts/clock-in", tag = "people", request_body = Clock,
+    post, path = "/api/shifts/clock-in", tag = "people", request_body = Option<Clock>,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
     responses(
         (status = 201, body = ShiftBody, description = "The shift that began"),
@@ -143,7 +143,7 @@ async fn clock_in(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<Cl
 ///
 /// It is always accepted: a shift of which nobody knows when it began is flagged.
 #[utoipa::path(
-    post, path = "/api/shifts/clock-out", tag = "people", request_body = Clock,
+    post, path = "/api/shifts/clock-out", tag = "people", request_body = Option<Clock>,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
     responses(
         (status = 200, body = ShiftBody, description = "The shift that ended"),
@@ -165,7 +165,7 @@ struct ListQuery {
     #[param(pattern = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$")]
     day: Option<String>,
     /// Whose, by id or login. Who is no manager sees their own only.
-    #[param(max_length = 128)]
+    #[param(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     employee: Option<String>,
     /// At most so many (default 100).
     #[param(minimum = 1, maximum = 500)]

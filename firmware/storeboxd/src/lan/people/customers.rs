@@ -97,7 +97,7 @@ impl CustomerBody {
 #[into_params(parameter_in = Query)]
 struct ListQuery {
     /// Beginnings of words of the name, of the number, of the address or of the loyalty account.
-    #[param(min_length = 1, max_length = 128)]
+    #[param(min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     search: Option<String>,
     /// The last customer of the answer before, to go on with a list of all.
     #[param(pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]

@@ -43,8 +43,8 @@ pub enum RoleWord {
     Admin,
 }
 
-/// Somebody who works here. Who may not look after employees sees `employeeId`, `name` and `role` of those who work
-/// here now, and nothing else.
+/// Somebody who works here. Who may not look after employees sees `id`, `name` and `role` of those who work here
+/// now; all other members but `active` are absent then.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Employee)]
@@ -60,49 +60,46 @@ pub struct EmployeeBody {
     role: Role,
     /// Whether they still work here.
     active: bool,
-    /// For whoever looks after employees.
-    #[serde(flatten)]
-    private: Option<PrivateBody>,
-}
-
-/// What only those see who look after employees.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = EmployeePrivate)]
-struct PrivateBody {
     /// What they sign in with.
-    #[schema(value_type = String)]
-    login: Name,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    login: Option<Name>,
     /// Whether they have a PIN.
-    has_pin: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    has_pin: Option<bool>,
     /// Somebody else chose it, and they have to choose their own.
-    must_change_pin: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    must_change_pin: Option<bool>,
     /// The store that entered them.
-    #[schema(value_type = String, format = Uuid)]
-    store_id: StoreId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Uuid, nullable = false)]
+    store_id: Option<StoreId>,
     /// Number of changes, for `If-Match`.
-    version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
     /// When they were entered.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    created_at: Option<Timestamp>,
     /// When that last changed.
-    #[schema(value_type = String, format = DateTime)]
-    updated_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    updated_at: Option<Timestamp>,
 }
 
 impl EmployeeBody {
     /// All of somebody, but their PIN.
     pub fn new(employee: &Employee, store: StoreId) -> Self {
-        let private = PrivateBody {
-            login: employee.login.clone(),
-            has_pin: employee.pin_hash.is_some(),
-            must_change_pin: employee.must_change_pin,
-            store_id: store,
-            version: employee.version,
-            created_at: employee.created_at,
-            updated_at: employee.updated_at,
-        };
-        Self { private: Some(private), ..Self::public(employee) }
+        Self {
+            login: Some(employee.login.clone()),
+            has_pin: Some(employee.pin_hash.is_some()),
+            must_change_pin: Some(employee.must_change_pin),
+            store_id: Some(store),
+            version: Some(employee.version),
+            created_at: Some(employee.created_at),
+            updated_at: Some(employee.updated_at),
+            ..Self::public(employee)
+        }
     }
 
     fn public(employee: &Employee) -> Self {
@@ -111,7 +108,13 @@ impl EmployeeBody {
             name: employee.name.clone(),
             role: employee.role,
             active: employee.active,
-            private: None,
+            login: None,
+            has_pin: None,
+            must_change_pin: None,
+            store_id: None,
+            version: None,
+            created_at: None,
+            updated_at: None,
         }
     }
 }

@@ -118,7 +118,7 @@ struct SignOut {
 ///
 /// Without a session nothing happens.
 #[utoipa::path(
-    post, path = "/api/auth/sign-out", tag = "people", request_body = SignOut,
+    post, path = "/api/auth/sign-out", tag = "people", request_body = Option<SignOut>,
     params(("X-Staff-Session" = Option<String>, Header, description = "The session that ends", max_length = 128, pattern = "^[A-Za-z0-9_-]+$")),
     responses((status = 204, description = "Nobody is signed in with it any more"), WriteProblems)
 )]

@@ -3,7 +3,6 @@
 use redb::ReadableTable;
 use storebox_core::command::{Actor, Outcome, Received, Rejection, Request};
 use storebox_core::conflict::RefusedWrite;
-use storebox_core::entry::Entry;
 use storebox_core::id::{ConflictId, OrderId};
 use storebox_core::idempotency::{Remembered, RememberedResult, RequestKey};
 use storebox_core::order::Order;
