@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use storebox_tests::{BoxConfig, OWNER_PIN, STAFF_PIN, Shop};
+use storebox_tests::{BoxConfig, OWNER_PIN, Pairing, STAFF_PIN, Shop};
 
 /// Refuses the box's own words about a session that ended.
 fn session_expired(answer: &storebox_tests::Answer) {
@@ -180,4 +180,38 @@ async fn l10_what_takes_the_cloud_says_so_while_it_is_away() {
     let refused = shop.till.twin().sign_in("18", STAFF_PIN).await.unwrap_err();
     refused.refused(503);
     assert_eq!(refused.body["conflictType"], "CLOUD_REQUIRED", "{refused}");
+}
+
+#[tokio::test]
+async fn l10_a_terminal_that_pairs_again_has_nobody_signed_in() {
+    let shop = Shop::open("people").await;
+    let mut manager = shop.manager().await;
+    manager.get("/api/employees").await.must_be(200);
+    let secret = shop.running.secret();
+    let again = Pairing { name: "Till 1", kind: "pos", secret: &secret };
+    let paired = shop.till.twin().pair_as(again).await.unwrap();
+    assert_eq!(paired.device_id, shop.till.device_id);
+    let mut manager = manager.with_token(&paired.token);
+    session_expired(&manager.get("/api/employees").await);
+}
+
+#[tokio::test]
+async fn l10_nothing_of_a_pin_is_kept_in_clear() {
+    let mut shop = Shop::open("people").await;
+    let mut owner = shop.owner().await;
+    let mut new = anna();
+    new["pin"] = json!("86420975");
+    owner.post("/api/employees", new.clone()).key("with-a-pin").await.must_be(201);
+    // A PIN is no part of what a key stands for: not even its hash is kept.
+    new["pin"] = json!("97531086");
+    assert!(owner.post("/api/employees", new).key("with-a-pin").await.is_replayed());
+    shop.till.twin().sign_in("17", "86420975").await.unwrap();
+    assert_eq!(shop.running.terminate().await.code, Some(0));
+    for file in ["store.redb"] {
+        let bytes = fs::read(shop.running.state(file)).unwrap();
+        for pin in [OWNER_PIN, "86420975"] {
+            assert!(!bytes.windows(pin.len()).any(|window| window == pin.as_bytes()), "{pin} is in {file}");
+        }
+    }
+    assert!(!shop.running.log().contains("86420975"));
 }

@@ -11,7 +11,7 @@ use crate::order::{Action, ActionKind, Expected, Header, Order};
 use crate::people::{Permission, Role, Staff};
 use crate::settings::{Connectivity, Settings};
 use crate::text::Name;
-use crate::{catalogue, kitchen, payment, people, report, shift, stock};
+use crate::{audit, catalogue, kitchen, payment, people, report, shift, stock};
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,8 @@ pub enum Command {
     },
     /// Note terminals that fell silent or are back.
     NotePresence(Vec<(DeviceId, Presence)>),
+    /// Note something in the audit log that changes nothing else.
+    Audit(audit::Note),
 }
 
 /// The wish for a new order.

@@ -191,6 +191,33 @@ pub const SESSION_IDLE_S: u64 = 30 * 60;
 /// People signed in at once; the one idle longest is signed out first.
 pub const SESSIONS: usize = 1_000;
 
+/// Audit entries in one answer.
+pub const AUDIT_PER_ANSWER: usize = 1_000;
+/// Audit entries in one answer when the terminal does not say.
+pub const AUDIT_PER_ANSWER_DEFAULT: usize = 100;
+/// Audit entries that are verified in one view of the store: some ten milliseconds on a Pi.
+pub const AUDIT_PER_VIEW: usize = 2_000;
+
+/// How far a terminal's clock may be ahead of the box's when somebody clocks in.
+pub const CLOCK_SKEW_S: u64 = 5 * 60;
+/// Shifts before and after a clock event that are looked at: only one with a hundred others in it goes unnoticed.
+pub const SHIFTS_SEEN: usize = 50;
+/// Shifts without an end that are looked at: beyond it somebody has never clocked out for months.
+pub const OPEN_SHIFTS_SEEN: usize = 50;
+/// Shifts in one answer.
+pub const SHIFTS_PER_ANSWER: usize = 500;
+/// Shifts in one answer when the terminal does not say.
+pub const SHIFTS_PER_ANSWER_DEFAULT: usize = 100;
+
+/// Words a customer is found by: those of the longest name, the number, the address and the account.
+pub const CUSTOMER_WORDS: usize = 67;
+/// Characters of such a word that are kept: nobody types more to find somebody.
+pub const CUSTOMER_WORD_CHARS: usize = 64;
+/// Customers in one answer.
+pub const CUSTOMERS_PER_ANSWER: usize = 500;
+/// Customers in one answer when the terminal does not say: what a screen shows.
+pub const CUSTOMERS_PER_ANSWER_DEFAULT: usize = 50;
+
 const _: () = assert!(PIN_DIGITS_MIN <= PIN_DIGITS_MAX, "there must be PINs");
 const _: () = assert!(SESSION_IDLE_S <= SESSION_S, "idle time is part of the session");
 const _: () = assert!(LOCK_OUT_FIRST_S <= LOCK_OUT_MAX_S, "waits grow");

@@ -15,11 +15,12 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::PathBuf;
 
+use storebox_core::audit::{AuditEntry, Head};
 use storebox_core::conflict::{RefusedReason, RefusedWrite};
 use storebox_core::device::{Device, DeviceKind, Presence};
 use storebox_core::entry::{Entity, EntryEvent, EntryRef};
 use storebox_core::event::{Event, EventData, OrderEvent, OrderEventKind};
-use storebox_core::id::{ConflictId, DeviceId, EmployeeId, LineId, OrderId, TenderId, TicketId};
+use storebox_core::id::{ConflictId, CustomerId, DeviceId, EmployeeId, LineId, OrderId, ShiftId, TenderId, TicketId};
 use storebox_core::idempotency::{Remembered, RememberedResult};
 use storebox_core::kitchen::{Action as KitchenAction, Decision, KitchenTimes, State, Ticket, TicketLine, decide};
 use storebox_core::money::{Currency, Money, TaxRule};
@@ -29,9 +30,11 @@ use storebox_core::order::{
     TenderState,
 };
 use storebox_core::outbox::OutboxEntry;
+use storebox_core::people::{Customer, Email, Employee, Phone, PinHash, Role, Written};
 use storebox_core::quantity::Quantity;
 use storebox_core::record::{Record, RecordError, decode, encode};
 use storebox_core::settings::{Connectivity, Settings};
+use storebox_core::shift::{Shift, Stamp};
 use storebox_core::text::{Name, Note, Text};
 use storebox_core::time::{Hlc, Timestamp};
 
@@ -138,6 +141,67 @@ fn the_kitchens_records_are_read_for_ever() {
     let Ok(Decision::Become(served)) = decide(&ready, KitchenAction::Serve, None, at(260)) else { panic!() };
     times.count(&ready, &served, 20);
     check("kitchen_times", &times);
+}
+
+#[test]
+fn people_and_what_they_did_are_read_for_ever() {
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    check(
+        "employee",
+        &Employee {
+            id: EmployeeId::from_bytes([7; 16]),
+            version: 3,
+            login: name("17"),
+            name: name("Anna"),
+            role: Role::Manager,
+            active: true,
+            pin_hash: Some(PinHash::new("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned())),
+            must_change_pin: true,
+            created_at: at,
+            updated_at: at.plus_millis(1),
+        },
+    );
+    check(
+        "customer",
+        &Customer {
+            id: CustomerId::from_bytes([5; 16]),
+            version: 2,
+            name: Written { value: name("Anna"), at: clock() },
+            phone: Written { value: Phone::new("+1 555 0100".to_owned()).ok(), at: clock() },
+            email: Written { value: Email::new("anna@example.org".to_owned()).ok(), at: clock() },
+            notes: Written { value: Some(note("no nuts")), at: clock() },
+            loyalty: Written { value: Some(name("L-17")), at: clock() },
+            last_seen_at: at,
+            created_at: at,
+            updated_at: at.plus_millis(1),
+        },
+    );
+    let stamp = |at| Stamp { at, noted_at: at.plus_millis(5), device: DeviceId::from_bytes([1; 16]), by: None };
+    check(
+        "shift",
+        &Shift {
+            id: ShiftId::from_bytes([9; 16]),
+            version: 2,
+            employee: EmployeeId::from_bytes([7; 16]),
+            clock_in: Some(stamp(at)),
+            clock_out: Some(Stamp { by: Some(EmployeeId::from_bytes([8; 16])), ..stamp(at.plus_millis(1_000)) }),
+            overlaps: true,
+            notes: Some(note("early")),
+        },
+    );
+    check("audit_head", &Head { number: 300, hash: [3; 32] });
+    check(
+        "audit_entry",
+        &AuditEntry {
+            at: clock(),
+            device: Some(DeviceId::from_bytes([1; 16])),
+            staff: Some(EmployeeId::from_bytes([7; 16])),
+            role: Some(Role::Admin),
+            what: Text::cut("order.refunded"),
+            about: name("A-0042"),
+            previous: [3; 32],
+        },
+    );
 }
 
 #[test]

@@ -13,13 +13,13 @@ mod lock_out;
 mod pin;
 mod role;
 
-pub use customer::Customer;
+pub use customer::{Customer, CustomerPatch, Email, NewCustomer, NotAnAddress, Phone, Written, search_words};
 pub use employee::{Employee, EmployeePatch, NewEmployee, login_key, may_create};
 pub use lock_out::LockOut;
 pub use pin::{NotAPin, Pin, PinHash};
 pub use role::{Permission, Role, Staff};
 
-use crate::id::EmployeeId;
+use crate::id::{CustomerId, EmployeeId};
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,5 +43,16 @@ pub enum Command {
         employee: EmployeeId,
         /// The hash of the new PIN.
         hash: PinHash,
+    },
+    /// Enter somebody who buys here.
+    CreateCustomer(NewCustomer),
+    /// Change somebody who buys here.
+    ChangeCustomer {
+        /// Whom.
+        id: CustomerId,
+        /// The version the terminal saw.
+        expected: Option<u32>,
+        /// What.
+        patch: CustomerPatch,
     },
 }

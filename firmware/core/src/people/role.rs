@@ -146,3 +146,55 @@ impl Role {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Permission::*;
+
+    /// S0's table of permissions, and below it what a shop needs besides: staff, manager, admin.
+    const TABLE: [(Permission, [bool; 3]); 22] = [
+        (ViewStatus, [true, true, true]),
+        (ForceSync, [false, true, true]),
+        (ResolveConflicts, [false, true, true]),
+        (ConfigureSettings, [false, false, true]),
+        (ClearCache, [false, false, true]),
+        (RestartServer, [false, false, true]),
+        (VoidUnsent, [true, true, true]),
+        (VoidSent, [false, true, true]),
+        (Refund, [false, true, true]),
+        (NoSale, [false, true, true]),
+        (PriceOverride, [false, true, true]),
+        (ForceOffline, [false, true, true]),
+        (Reports, [false, true, true]),
+        (CountStock, [false, true, true]),
+        (MendShifts, [false, true, true]),
+        (SettlePayments, [false, true, true]),
+        (PairDevices, [false, false, true]),
+        (ManagePeople, [false, false, true]),
+        (LoadCatalogue, [false, false, true]),
+        (ViewAudit, [false, false, true]),
+        (Update, [false, false, true]),
+        (FactoryReset, [false, false, true]),
+    ];
+
+    #[test]
+    fn l13_permissions_are_those_of_the_table_cell_by_cell() {
+        for (permission, cells) in TABLE {
+            for (role, allowed) in [Role::Staff, Role::Manager, Role::Admin].into_iter().zip(cells) {
+                assert_eq!(role.may(permission), allowed, "{role:?} {permission:?}");
+            }
+        }
+        let first = |permission| TABLE.iter().position(|(listed, _)| *listed == permission);
+        assert!((0..).zip(TABLE).all(|(row, (permission, _))| first(permission) == Some(row)), "each permission once");
+    }
+
+    #[test]
+    fn l13_whoever_is_trusted_more_may_more() {
+        for (permission, _) in TABLE {
+            assert!(!Role::Staff.may(permission) || Role::Manager.may(permission));
+            assert!(!Role::Manager.may(permission) || Role::Admin.may(permission));
+            assert!(Role::Admin.may(permission));
+        }
+    }
+}

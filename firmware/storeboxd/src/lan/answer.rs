@@ -13,8 +13,9 @@ use super::auth::Terminal;
 use super::body::Rest;
 use super::kitchen::TicketBody;
 use super::orders::OrderBody;
-use super::people::EmployeeBody;
+use super::people::{CustomerBody, EmployeeBody};
 use super::problem::{Problem, Show};
+use super::shifts::ShiftBody;
 use crate::store::Answer;
 
 /// Says that an answer was given before (IETF draft idempotency-key-header).
@@ -28,10 +29,10 @@ impl Show for Api {
     fn entry(&self, entry: &Entry) -> Value {
         match entry {
             Entry::Ticket(ticket) => json(&TicketBody::new(ticket, self)),
+            Entry::Shift(shift) => json(&ShiftBody::new(shift, self.store.id())),
+            Entry::Customer(customer) => json(&CustomerBody::new(customer, self.store.id())),
             Entry::Employee(employee) => json(&EmployeeBody::new(employee, self.store.id())),
-            Entry::CardPayment(_) | Entry::Movement(_) | Entry::Shift(_) | Entry::Customer(_) | Entry::DayClose(_) => {
-                Value::Null
-            }
+            Entry::CardPayment(_) | Entry::Movement(_) | Entry::DayClose(_) => Value::Null,
         }
     }
 }
@@ -68,7 +69,8 @@ impl Api {
         Problem::of_rejection(rejection, self)
     }
 
-    fn entry_response(&self, status: StatusCode, entry: &Entry) -> Response {
+    /// An entry, with its version as `ETag`.
+    pub(super) fn entry_response(&self, status: StatusCode, entry: &Entry) -> Response {
         let mut response = (status, Json(self.entry(entry))).into_response();
         if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", entry.reference().version)) {
             response.headers_mut().insert(header::ETAG, tag);

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use http_body_util::BodyExt;
 use ring::digest;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use storebox_core::command::{Actor, Command, Received, Request};
 use storebox_core::idempotency::RequestKey;
@@ -21,6 +22,9 @@ use crate::store::{Answer, Store, SubmitError, UnderWay};
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Member of the body that stands in for the header.
 const KEY_MEMBER: &str = "_idempotencyKey";
+
+/// Members that nothing is kept of, not even their hash: a PIN could be guessed from it.
+const SECRET_MEMBERS: [&str; 3] = ["pin", "oldPin", "newPin"];
 
 /// A JSON body read into `T`, and the rest of what the request says.
 pub struct Body<T> {
@@ -60,9 +64,9 @@ impl Rest {
         }
     }
 
-    /// The same without its key: nothing about the request is remembered. For what holds a PIN.
+    /// The same without its key: nothing about the request is remembered. For what cannot be repeated anyway.
     pub fn without_key(self) -> Self {
-        Self { key: None, received: Received { body: String::new(), ..self.received }, ..self }
+        Self { key: None, ..self }
     }
 
     /// Has the command that this request is decided.
@@ -89,9 +93,14 @@ impl<T: DeserializeOwned> FromRequest<Arc<Api>> for Body<T> {
         let bytes = read(&parts.headers, body).await?;
         let mut members = object(&parts.headers, &bytes)?;
         let key = the_one_key(header_key, body_key(&mut members)?)?;
+        let secrets: Vec<(&str, Value)> =
+            SECRET_MEMBERS.iter().filter_map(|member| Some((*member, members.remove(*member)?))).collect();
         // Members of a `serde_json` map are sorted, so equal requests give equal text.
-        let canonical = Value::Object(members);
+        let mut canonical = Value::Object(members);
         let text = canonical.to_string();
+        if let Value::Object(members) = &mut canonical {
+            members.extend(secrets.into_iter().map(|(member, secret)| (member.to_owned(), secret)));
+        }
         let key = key.map(|key| RequestKey { key, scope: scope(&route), fingerprint: sha256(text.as_bytes()) });
         let value = deserialize(canonical)?;
         let received = Received { route, body: cut(text) };
@@ -153,6 +162,11 @@ fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Value>, Probl
 fn deserialize<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(value)
         .map_err(|error| Problem::invalid(error.path().to_string(), error.inner().to_string()))
+}
+
+/// Tells "set to null" from "not mentioned": for `deserialize_with`.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 // Idempotency keys.

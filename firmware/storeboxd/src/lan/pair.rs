@@ -10,6 +10,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use storebox_core::audit::Note;
 use storebox_core::command::{Command, Request};
 use storebox_core::device::{Device, DeviceKind};
 use storebox_core::id::{DeviceId, StoreId};
@@ -247,6 +248,8 @@ async fn pair(
             if problem.status() == StatusCode::UNAUTHORIZED {
                 api.attempts.failed(from.ip(), now);
                 log::warn!(address:% = from.ip(), terminal:% = request.name; "a terminal tried to pair with a wrong secret");
+                let about = Name::cut(&format!("{} ({})", from.ip(), request.name));
+                api.store.note(Command::Audit(Note { what: "device.pairing_refused", about, device: None }));
             }
             return Err(problem);
         }
@@ -270,6 +273,8 @@ async fn pair(
     let device_id = device.id;
     let moment = Moment { now: api.clock.monotonic(), wall: api.clock.wall(), address: Some(from.ip()) };
     api.devices.insert(device, Sighting::first(moment));
+    // Whoever was signed in was so at the terminal as it was.
+    api.sessions.end_of_device(device_id);
     let body =
         PairBody { device_id, token: token.as_str().to_owned(), proof, ca: api.ca_pem.clone(), limits: api.limits };
     Ok((StatusCode::CREATED, Json(body)).into_response())

@@ -7,9 +7,10 @@
 //! | `committer.rs`, `gather.rs` | the writer thread and how many commands share a sync |
 //! | `opening.rs`, `shared.rs` | making and opening the file; what readers and the writer share |
 //! | `ledger.rs` | one command in a transaction |
-//! | `view.rs`, `people.rs`, `cursor.rs` | reading, and where readers stand |
+//! | `view.rs`, `people.rs`, `shifts.rs`, `audit.rs`, `cursor.rs` | reading, and where readers stand |
 //! | `error.rs` | failures by what to do about them |
 
+mod audit;
 mod committer;
 mod cursor;
 mod error;
@@ -20,6 +21,7 @@ mod medium;
 mod opening;
 mod people;
 mod shared;
+mod shifts;
 mod tables;
 mod view;
 
@@ -36,6 +38,7 @@ use storebox_core::settings::Settings;
 use storebox_core::time::Timestamp;
 use tokio::sync::{oneshot, watch};
 
+pub use audit::{AuditRow, Walked};
 pub use cursor::{Cursor, NotACursor};
 pub use error::{ReadError, StoreError, SubmitError};
 pub use ledger::Answer;

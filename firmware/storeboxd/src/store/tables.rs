@@ -28,6 +28,17 @@ pub(super) const DEVICES: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition
 pub(super) const ENTRIES: TableDefinition<'_, (u8, [u8; 16], u32), &[u8]> = TableDefinition::new("entries");
 /// What an employee signs in with, in small letters → employee.
 pub(super) const EMPLOYEE_LOGINS: TableDefinition<'_, &str, [u8; 16]> = TableDefinition::new("employee_logins");
+/// (word in small letters, customer).
+pub(super) const CUSTOMER_WORDS: TableDefinition<'_, (&str, [u8; 16]), ()> = TableDefinition::new("customer_words");
+/// (moment it is listed under, in milliseconds since 1970, shift).
+pub(super) const SHIFT_TIMES: TableDefinition<'_, (u64, [u8; 16]), ()> = TableDefinition::new("shift_times");
+/// (employee, moment it is listed under, shift).
+pub(super) const EMPLOYEE_SHIFTS: TableDefinition<'_, ([u8; 16], u64, [u8; 16]), ()> =
+    TableDefinition::new("employee_shifts");
+/// (employee, shift) of shifts that nobody clocked out of.
+pub(super) const OPEN_SHIFTS: TableDefinition<'_, ([u8; 16], [u8; 16]), ()> = TableDefinition::new("open_shifts");
+/// The audit log: number → `AuditEntry`. Append-only.
+pub(super) const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
 /// (order, ticket): the tickets of an order.
 pub(super) const ORDER_TICKETS: TableDefinition<'_, ([u8; 16], [u8; 16]), ()> = TableDefinition::new("order_tickets");
 /// (station, ticket): what a station has before it, oldest first.
@@ -44,6 +55,8 @@ pub(super) const META_IDENTITY: &str = "identity";
 pub(super) const META_COUNTERS: &str = "counters";
 pub(super) const META_SETTINGS: &str = "settings";
 pub(super) const META_CONNECTIVITY: &str = "connectivity";
+/// The end of the audit log's chain.
+pub(super) const META_AUDIT: &str = "audit_head";
 
 /// The layout this program writes. A store with a higher number is not opened.
 pub const SCHEMA: u32 = 1;
@@ -125,6 +138,11 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError>
     transaction.open_table(ENTRIES)?;
     transaction.open_table(META)?;
     transaction.open_table(EMPLOYEE_LOGINS)?;
+    transaction.open_table(AUDIT)?;
+    transaction.open_table(CUSTOMER_WORDS)?;
+    transaction.open_table(SHIFT_TIMES)?;
+    transaction.open_table(EMPLOYEE_SHIFTS)?;
+    transaction.open_table(OPEN_SHIFTS)?;
     transaction.open_table(ORDER_TICKETS)?;
     transaction.open_table(OPEN_TICKETS)?;
     transaction.open_table(KITCHEN_TIMES)?;

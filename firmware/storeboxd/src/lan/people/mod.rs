@@ -5,8 +5,9 @@
 //! | `sign_in.rs`, `sessions.rs` | signing in and out, and who is signed in |
 //! | `pins.rs` | hashing PINs, and who has to wait |
 //! | `owner.rs` | the first owner's PIN |
-//! | `employees.rs` | who works here |
+//! | `employees.rs`, `customers.rs` | who works and who buys here |
 
+mod customers;
 mod employees;
 mod owner;
 mod pins;
@@ -17,7 +18,8 @@ use std::sync::Arc;
 
 use utoipa_axum::router::OpenApiRouter;
 
-pub use employees::EmployeeBody;
+pub use customers::CustomerBody;
+pub use employees::{EmployeeBody, RoleWord};
 pub use owner::{FirstOwner, OwnerError};
 pub use pins::Pins;
 pub use sessions::{Session, SessionKey, Sessions};
@@ -26,5 +28,5 @@ use super::Api;
 
 /// The routes of this subject.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
-    sign_in::routes().merge(employees::routes())
+    sign_in::routes().merge(employees::routes()).merge(customers::routes())
 }

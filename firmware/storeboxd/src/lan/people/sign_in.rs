@@ -7,7 +7,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use storebox_core::command::Command;
+use storebox_core::audit::Note;
+use storebox_core::command::{Actor, Command, Request};
 use storebox_core::device::Device;
 use storebox_core::id::EmployeeId;
 use storebox_core::limits::{SESSION_IDLE_S, SESSION_S};
@@ -26,6 +27,7 @@ use crate::lan::auth::{Paired, Terminal};
 use crate::lan::body::Body;
 use crate::lan::openapi::WriteProblems;
 use crate::lan::problem::Problem;
+use crate::store::SubmitError;
 
 /// The routes of `/api/auth`.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -67,7 +69,8 @@ struct SessionBody {
     /// When it ends at the latest. A restart of the box ends it too.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
-    /// It ends as well when the terminal is left alone for so many seconds.
+    /// It ends as well when nothing was asked with it for so many seconds: what a terminal asks by itself, without a
+    /// person, goes without it.
     idle_s: u64,
     /// Somebody else chose the PIN: until it is changed (POST /api/auth/pin) the session is trusted as staff only.
     must_change_pin: bool,
@@ -85,6 +88,8 @@ async fn sign_in(State(api): State<Arc<Api>>, Paired(device): Paired, body: Body
     let employee = api.whose_pin(&device, &request.employee, request.pin).await?;
     let role = if employee.must_change_pin { Role::Staff } else { employee.role };
     let staff = Staff { employee: employee.id, role };
+    let actor = Actor { device: device.id, kind: device.kind, staff: Some(staff) };
+    api.note(Some(actor), "staff.signed_in", &employee.login).await?;
     let session = api.sessions.begin(device.id, staff, api.clock.monotonic());
     log::info!(employee:% = employee.login, device:% = device.id; "somebody signed in");
     let body = SessionBody {
@@ -117,12 +122,13 @@ struct SignOut {
     params(("X-Staff-Session" = Option<String>, Header, description = "The session that ends", max_length = 128, pattern = "^[A-Za-z0-9_-]+$")),
     responses((status = 204, description = "Nobody is signed in with it any more"), WriteProblems)
 )]
-async fn sign_out(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<SignOut>) -> StatusCode {
+async fn sign_out(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<SignOut>) -> Result<StatusCode, Problem> {
     drop(body);
-    if let Some(session) = terminal.session() {
-        api.sessions.end(&session.key);
-    }
-    StatusCode::NO_CONTENT
+    let Some(session) = terminal.session() else { return Ok(StatusCode::NO_CONTENT) };
+    api.sessions.end(&session.key);
+    let about = Name::cut(&session.staff.employee.to_string());
+    api.note(Some(terminal.actor()), "staff.signed_out", &about).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Somebody who chooses a PIN of their own.
@@ -181,7 +187,7 @@ async fn change_pin(
 impl Api {
     /// Who it is, if the PIN is right. Somebody who is unknown, or does not work here any more, is told the same after
     /// the same time as somebody with a wrong PIN.
-    pub(super) async fn whose_pin(&self, device: &Device, typed: &Name, pin: Pin) -> Result<Employee, Problem> {
+    pub(in crate::lan) async fn whose_pin(&self, device: &Device, typed: &Name, pin: Pin) -> Result<Employee, Problem> {
         let _turn = self.pins.turn().await?;
         let by_id = typed.as_str().parse::<EmployeeId>().ok();
         let key = login_key(typed);
@@ -207,9 +213,29 @@ impl Api {
             return Ok(employee);
         }
         log::warn!(device:% = device.id; "a wrong PIN");
+        let note = |what| {
+            let note = Note { what, about: Name::cut(&login), device: Some(device.id) };
+            self.store.note(Command::Audit(note));
+        };
         match self.pins.wrong(&login, device.id, now) {
-            Some(wait) => Err(locked_out(wait)),
-            None => Err(Problem::wrong_pin()),
+            Some(wait) => {
+                note("staff.locked_out");
+                Err(locked_out(wait))
+            }
+            None => {
+                note("staff.wrong_pin");
+                Err(Problem::wrong_pin())
+            }
+        }
+    }
+
+    /// Notes something in the audit log and waits until it is there. A full disk is no reason to keep people out: what
+    /// they do with their rights cannot be written then either.
+    async fn note(&self, actor: Option<Actor>, what: &'static str, about: &Name) -> Result<(), Problem> {
+        let command = Command::Audit(Note { what, about: about.clone(), device: None });
+        match self.store.submit(Request { actor, key: None, received: None, command }).await {
+            Ok(_) | Err(SubmitError::Full) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -25,6 +25,8 @@ impl Ledger<'_> {
         self.devices.insert(device.id.to_bytes(), encode(device)?.as_slice())?;
         let data = EventData::DevicePaired { name: device.name.clone(), kind: device.kind };
         self.log(&Event { at, device: Some(device.id), data })?;
+        let what = if known { "device.paired_again" } else { "device.paired" };
+        self.audit_at(None, Some(device.id), what, device.name.as_str(), at)?;
         Ok(Ok(Outcome::Done))
     }
 
@@ -94,6 +96,9 @@ impl Ledger<'_> {
         self.calendar = settings.calendar();
         self.settings = settings.clone();
         self.log(&Event { at, device: None, data: EventData::Settings(settings.clone()) })?;
+        if stored.is_some() {
+            self.audit(None, "settings.changed", settings.name.as_str(), at)?;
+        }
         Ok(Ok(Outcome::Done))
     }
 

@@ -8,10 +8,11 @@
 //! | `orders.rs` | orders, and everything that follows from a change of one |
 //! | `entries.rs` | records that are kept in versions |
 //! | `house.rs` | devices, settings, connectivity, what was set aside |
-//! | `audit.rs`, `catalogue.rs`, `kitchen.rs`, `payments.rs`, `stock.rs`, `shifts.rs`, `people.rs`, `reports.rs` | one subject each |
+//! | `audit.rs`, `catalogue.rs`, `kitchen.rs`, `payments.rs`, `stock.rs`, `shifts.rs`, `people.rs`, `customers.rs`, `reports.rs` | one subject each |
 
 mod audit;
 mod catalogue;
+mod customers;
 mod entries;
 mod house;
 mod kitchen;
@@ -162,6 +163,7 @@ impl<'t> Ledger<'t> {
             (Command::RenameDevice { device, name }, actor) => self.rename_device(*device, name, actor.as_ref(), at),
             (Command::RevokeDevice { device }, actor) => self.revoke_device(*device, actor.as_ref(), at),
             (Command::NotePresence(noted), _) => self.note_presence(noted, at),
+            (Command::Audit(note), actor) => self.note(note, actor.as_ref(), at),
         }
     }
 

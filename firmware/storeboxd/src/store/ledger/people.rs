@@ -1,4 +1,4 @@
-//! Employees and customers (L10).
+//! Employees (L10).
 
 use redb::{ReadableTable, ReadableTableMetadata};
 use storebox_core::command::{Actor, Outcome, Rejection};
@@ -23,6 +23,8 @@ impl Ledger<'_> {
             Command::MakeOwner(owner) => self.make_owner(owner, actor, at),
             Command::CreateEmployee(new) => self.create_employee(new, actor, at),
             Command::ChangeEmployee { id, expected, patch } => self.change_employee(*id, *expected, patch, actor, at),
+            Command::CreateCustomer(new) => self.create_customer(new, actor, at),
+            Command::ChangeCustomer { id, expected, patch } => self.change_customer(*id, *expected, patch, actor, at),
             Command::ChangeOwnPin { employee, hash } => self.change_own_pin(*employee, hash, actor, at),
         }
     }
