@@ -163,6 +163,9 @@ async fn l15_a_revoked_device_is_out_at_once_and_stays_out() {
     assert_eq!(event.data["entity"]["id"], stolen.device_id.as_str());
     assert_eq!(event.data["deviceId"], owner.device_id.as_str(), "who did it");
     owner.call(Method::DELETE, &path).await.refused(404);
+    let audited = owner.get("/api/audit?limit=1000").await.expect(200);
+    let entry = audited.as_array().unwrap().iter().find(|entry| entry["what"] == "device.revoked").expect("audited");
+    assert_eq!((&entry["about"], &entry["role"]), (&json!(stolen.device_id), &json!("admin")));
 
     shop.running.restart().await;
     stolen.get("/pos/orders").await.refused(401);

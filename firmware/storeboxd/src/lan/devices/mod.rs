@@ -177,6 +177,7 @@ async fn revoke_device(
     let _one_at_a_time = api.pairing.lock().await;
     api.command(&terminal, Command::RevokeDevice { device }, rest).await?;
     api.devices.revoke(device);
+    api.sessions.end_of_device(device);
     log::info!(device:% = device; "a terminal was revoked");
     Ok(StatusCode::NO_CONTENT)
 }
