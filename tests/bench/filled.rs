@@ -85,6 +85,8 @@ pub(crate) async fn measure(options: &Options, orders: u64) {
         wait_for_quiet().await;
         let mut empty = Subject::start(&program, &workplace.scratch().join("box"), &medium).await;
         let without = acknowledge(&mut empty, options.window).await;
+        let resident = |subject: &Subject| subject.memory().resident / 1e6;
+        found.say(format!("resident after the load, MB: empty {:.1}", resident(&empty)));
         empty.end().await;
 
         wait_for_quiet().await;
@@ -93,13 +95,14 @@ pub(crate) async fn measure(options: &Options, orders: u64) {
         let with = acknowledge(&mut subject, options.window).await;
         ratios.push(with / without);
         found.say(format!("ack p99 at {CONNECTIONS} connections: empty {without:.0} µs, filled {with:.0} µs"));
+        found.must("resident after the load, MB", resident(&subject), RESIDENT_MB);
         for (name, path) in ASKED {
             match ask(&mut subject, path).await {
                 Some(p99_ms) => found.must(&format!("{name}, p99 ms"), p99_ms, QUERY_MS),
                 None => found.say(format!("{name}: this box has no such thing")),
             }
         }
-        found.must("resident after the load, MB", subject.memory().resident / 1e6, RESIDENT_MB);
+        found.must("resident after the queries, MB", resident(&subject), RESIDENT_MB);
         subject.stop().await;
     }
     ratios.sort_by(f64::total_cmp);
