@@ -76,6 +76,8 @@ async fn b12_every_text_of_every_write_refuses_a_card_number_and_nothing_of_it_i
     let mut shop = Shop::open("card-data").await;
     let document = shop.till.get("/openapi.json").await.expect(200);
     let order = shop.closed_order().await;
+    // Who may do everything: nothing is refused before it was looked at.
+    let mut owner = shop.owner().await;
     let mut tried = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -87,7 +89,7 @@ async fn b12_every_text_of_every_write_refuses_a_card_number_and_nothing_of_it_i
                 let path = path.replace("{id}", order["id"].as_str().unwrap());
                 let path = path.replace("{tenderId}", order["tenders"][0]["tenderId"].as_str().unwrap());
                 let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-                let answer = shop.till.call(verb, path).json(&body).await;
+                let answer = owner.call(verb, path).json(&body).await;
                 answer.refused_field("card number");
                 assert!(!String::from_utf8_lossy(&answer.bytes).contains(NUMBER), "{member}: {answer}");
                 tried += 1;

@@ -187,6 +187,9 @@ async fn l15_a_silent_device_is_weak_then_offline_and_back_and_each_is_told_once
     let mut seen = Vec::new();
     for (later, status) in [("+130s", "weak"), ("+310s", "offline")] {
         clock.set(later);
+        // For the box they were idle for so long.
+        shop.till.hang_up();
+        display.hang_up();
         assert_eq!(device(&mut shop, &id).await["status"], status, "after {later}");
         seen.push(told(&mut shop, &id, seen.len() + 1).await);
     }

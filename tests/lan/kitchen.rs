@@ -350,7 +350,8 @@ async fn l5_what_is_taken_off_the_order_shows_on_its_ticket() {
     let (shop, mut display, order, ticket) = with_ticket().await;
     let line = &order["items"][0]["lineId"];
     let mut manager = shop.manager().await;
-    let fewer = json!({ "changeItems": [{ "lineId": line, "quantityDelta": -1, "notes": "decaf" }] });
+    let fewer =
+        json!({ "changeItems": [{ "lineId": line, "quantityDelta": -1, "notes": "decaf" }], "reason": "one less" });
     manager.patch(of(&order, ""), fewer).await.must_be(200);
     let changed = queue(&mut display).await.remove(0);
     assert_eq!((&changed["id"], &changed["version"]), (&ticket["id"], &json!(2)));
@@ -359,7 +360,7 @@ async fn l5_what_is_taken_off_the_order_shows_on_its_ticket() {
     let moved = json!({ "version": 3, "tableId": "table-6" });
     manager.patch(of(&order, ""), moved).await.must_be(200);
     assert_eq!(queue(&mut display).await[0]["tableId"], "table-6", "the guests moved");
-    manager.patch(of(&order, ""), json!({ "removeItems": [line] })).await.must_be(200);
+    manager.patch(of(&order, ""), json!({ "removeItems": [line], "reason": "none" })).await.must_be(200);
     assert_eq!(queue(&mut display).await, [] as [Value; 0]);
     assert_eq!(display.get(at(&ticket, "")).await.expect(200)["status"], "VOIDED");
 }

@@ -177,10 +177,14 @@ fn order_of(lines: Vec<Line>) -> Order {
 }
 
 fn changed(order: &Order, action: &order::Action) -> Order {
+    let mut action = action.clone();
+    if let order::Action::Modify(modification) = &mut action {
+        modification.reason = Note::new("sent by mistake".to_owned()).ok();
+    }
     let terms = Terms { cash_rounding: Money::from_minor(1), signature_above: None };
     match order::decide(
         order,
-        action,
+        &action,
         Expected { version: Some(order.version), updated_at: None },
         &actor(),
         &terms,
@@ -256,7 +260,7 @@ fn l5_what_was_served_is_not_taken_back() {
     let order = order_of(vec![line(1, 2, Some("grill"), Pricing::Catalogue)]);
     let sent = changed(&order, &order::Action::SendToKitchen);
     let served = vec![moved(&tickets(1, &order, &sent)[0], Action::Serve, second(3))];
-    let voided = changed(&sent, &order::Action::Void { reason: None });
+    let voided = changed(&sent, &order::Action::Void { reason: Note::new("guest left".to_owned()).ok() });
     assert_eq!(follow(&sent, &voided, &served, second(9)), []);
     assert_eq!(follow(&sent, &by(&sent, 1, -2), &served, second(9)), []);
     let open = tickets(1, &order, &sent);

@@ -27,17 +27,8 @@ impl Ledger<'_> {
         let found = match (same, remembered.result) {
             (true, RememberedResult::Opened(id)) => self.as_of(id, Some(1))?.map(Outcome::Opened),
             (true, RememberedResult::Left { id, version }) => self.as_of(id, Some(version))?.map(Outcome::Left),
-            (true, RememberedResult::Entry(entry)) => {
-                let result = self.entry(entry)?.ok_or(Rejection::Unreadable);
-                let made = |found: Box<Entry>| {
-                    if entry.version == 1 { Outcome::Made(found) } else { Outcome::Changed(found) }
-                };
-                return Ok(Answer { result: result.map(made), replayed: true });
-            }
-            (true, RememberedResult::EntryLeft(entry)) => {
-                let result = self.entry(entry)?.ok_or(Rejection::Unreadable);
-                return Ok(Answer { result: result.map(Outcome::Changed), replayed: true });
-            }
+            (true, RememberedResult::Entry(entry)) => self.entry(entry)?.map(Outcome::Made),
+            (true, RememberedResult::EntryLeft(entry)) => self.entry(entry)?.map(Outcome::Changed),
             (false, RememberedResult::Entry(entry) | RememberedResult::EntryLeft(entry)) => {
                 let existing = self.entry(entry)?;
                 let result =
