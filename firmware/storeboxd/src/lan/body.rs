@@ -198,7 +198,10 @@ fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Value>, Probl
     }
     must_be_json(headers)?;
     match serde_json::from_slice(bytes) {
-        Ok(Value::Object(members)) => Ok(members),
+        Ok(Value::Object(mut members)) => {
+            members.values_mut().for_each(make_whole);
+            Ok(members)
+        }
         Ok(_) => Err(Problem::invalid(".", "the body has to be a JSON object")),
         Err(error) => Err(Problem::bad_request(format!("the body is not JSON: {error}"))),
     }
@@ -212,6 +215,24 @@ fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "The body is not JSON", detail));
     }
     Ok(())
+}
+
+/// Writes whole numbers as such: `2.0` is an integer too (JSON Schema 2020-12, section 6.1.1), and the same request.
+fn make_whole(value: &mut Value) {
+    /// Beyond it a double cannot tell neighbours apart.
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            if let Some(float) = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= LARGEST) {
+                #[expect(clippy::cast_possible_truncation, reason = "it is whole and within the range checked above")]
+                let whole = float as i64;
+                *value = Value::from(whole);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(make_whole),
+        Value::Object(members) => members.values_mut().for_each(make_whole),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn deserialize<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use crate::lan::Api;
 use crate::lan::problem::Problem;
+use crate::store::SubmitError;
 
 /// What a terminal says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
@@ -138,9 +139,11 @@ pub async fn follow(api: Arc<Api>, mut stopping: watch::Receiver<bool>) {
             continue;
         }
         let command = Command::NotePresence(news.clone());
-        // What could not be written is noticed again at the next look.
-        if api.store.submit(Request { actor: None, key: None, received: None, command }).await.is_ok() {
-            api.devices.told(&news);
+        match api.store.submit(Request { actor: None, key: None, received: None, command }).await {
+            // What came late may have been written all the same: once is enough.
+            Ok(_) | Err(SubmitError::TooSlow | SubmitError::Stopped) => api.devices.told(&news),
+            // What could not be written is noticed again at the next look.
+            Err(SubmitError::Busy | SubmitError::Full) => {}
         }
     }
 }

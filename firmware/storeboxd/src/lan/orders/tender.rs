@@ -33,7 +33,6 @@ macro_rules! tender_body {
         pub struct $name {
             /// How it is paid.
             #[serde(rename = "type")]
-            #[schema(inline)]
             kind: NewTenderWord,
             /// Cash: how much is handed over, tip included; what is over is change. Anything else: what it pays of the order.
             /// In minor units.
@@ -138,7 +137,6 @@ pub struct RefundOrder {
     amount: Option<Money>,
     /// How it is given back.
     #[serde(rename = "type")]
-    #[schema(inline)]
     kind: NewTenderWord,
     /// The payment it takes back; needed for a gift card or points if the order has several such payments.
     #[schema(value_type = Option<String>, format = Uuid)]

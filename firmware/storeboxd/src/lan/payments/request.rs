@@ -27,7 +27,6 @@ pub struct ProcessQueue {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FallBack {
     /// What to do.
-    #[schema(inline)]
     action: FallbackWord,
     /// `other_tender`: the payment that takes its place.
     tender: Option<NewTender>,
