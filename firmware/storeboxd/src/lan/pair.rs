@@ -115,7 +115,7 @@ async fn ping(State(api): State<Arc<Api>>) -> Json<PingBody> {
 ///
 /// With a token it is a heartbeat: what the terminal says of itself is shown among the devices. Without one it is as GET.
 #[utoipa::path(
-    post, path = "/api/local/ping", tag = "box", request_body = Option<Heartbeat>, security((), ("token" = [])),
+    post, path = "/api/local/ping", tag = "box", request_body = Heartbeat, security((), ("token" = [])),
     responses((status = 200, body = PingBody, description = "Here it is"), WriteProblems)
 )]
 async fn ping_by_post(
