@@ -34,7 +34,7 @@ const STAFF: [&str; 6] = ["anna", "bert", "carla", "dave", "emil", "boss"];
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l1_l5_l6_l9_l12_a_friday_night_balances_to_the_minor_unit() {
     let mut random = Random::from_environment();
-    let guests = size("STOREBOX_FRIDAY_GUESTS", 24);
+    let guests = size("STOREBOX_FRIDAY_GUESTS", 36);
     let clock = FakeClock::new();
     let mut shop = Shop::open_with("friday", |config| {
         clock.drive(config).argument("--sample-shop").argument("restaurant").store("cash_rounding", &COIN.to_string())
@@ -54,7 +54,7 @@ async fn l1_l5_l6_l9_l12_a_friday_night_balances_to_the_minor_unit() {
     ] {
         others.push(shop.terminal(name, kind).await);
     }
-    clock.set(&friday_evening());
+    clock.set(&friday_evening(0));
     let mut owner = shop.owner().await;
     let night = prepare(&mut owner).await;
     let mut terminals = others.into_iter();
@@ -83,7 +83,10 @@ async fn l1_l5_l6_l9_l12_a_friday_night_balances_to_the_minor_unit() {
         cooking.spawn(kitchen::at_display(Hand::free(&night, next(), random.fork()), stations));
     }
 
-    night.busy_until(guests * 10).await;
+    night.busy_until(guests * 18).await;
+    shop.running.kill();
+    // The box was away for an hour; meanwhile the happy hour ended.
+    clock.set(&friday_evening(1));
     shop.running.restart().await;
     night.ledger().note("killed");
 
@@ -100,32 +103,35 @@ async fn l1_l5_l6_l9_l12_a_friday_night_balances_to_the_minor_unit() {
     while let Some(done) = cooking.join_next().await {
         hands.extend(done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())));
     }
-    for login in STAFF {
-        if let Some(hand) = hands.iter_mut().find(|hand| hand.login() == Some(login) && login != "boss") {
-            hand.clock("out").await;
-        }
+    for login in STAFF.into_iter().filter(|login| *login != "boss") {
+        hands.iter_mut().find(|hand| hand.login() == Some(login)).expect("they were there").clock("out").await;
     }
     boss.clock("out").await;
-    hands.push(boss);
-    for hand in &mut hands {
-        for _ in 0..8.min(hand.sent.len()) {
-            let index = menu::below(&mut hand.random, hand.sent.len());
-            hand.replay(index).await;
-        }
+    eprintln!("{} writes were answered", night.answered.load(Ordering::Relaxed));
+    // Every terminal sends again whatever it sent all night: the answers are the same, and nothing comes of it.
+    let mut again: JoinSet<()> = JoinSet::new();
+    hands.push(boss.twin());
+    hands.last_mut().unwrap().sent.append(&mut boss.sent);
+    for mut hand in hands {
+        again.spawn(async move {
+            for index in 0..hand.sent.len() {
+                hand.replay(index).await;
+            }
+        });
     }
-    let mut boss = hands.pop().unwrap();
+    again.join_all().await;
     books::balance(&mut shop, &mut boss).await;
 }
 
-/// From the right time to half a minute before seven on a Friday, when the happy hour ends.
-fn friday_evening() -> String {
-    const DAY_S: u64 = 24 * 60 * 60;
+/// From the right time to half past six on a Friday, so many hours later: when the cocktails are cheaper until seven.
+fn friday_evening(hours: u64) -> String {
+    const HOUR_S: u64 = 60 * 60;
+    const DAY_S: u64 = 24 * HOUR_S;
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    // The first of January 1970 was a Thursday.
-    let days_to_friday = (8 - now_s / DAY_S % 7) % 7;
-    let friday = now_s - now_s % DAY_S + days_to_friday * DAY_S;
-    let evening = friday + 19 * 60 * 60 - 30;
-    format!("+{}", if evening > now_s { evening - now_s } else { evening + 7 * DAY_S - now_s })
+    // The first of January 1970 was a Thursday. Always ahead, because the box's time does not go back.
+    let days_to_friday = (8 - now_s / DAY_S % 7) % 7 + 7;
+    let evening = now_s - now_s % DAY_S + days_to_friday * DAY_S + 18 * HOUR_S + HOUR_S / 2;
+    format!("+{}", evening + hours * HOUR_S - now_s)
 }
 
 /// What the owner does before opening: people, counted items, gift cards.

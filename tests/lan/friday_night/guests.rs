@@ -126,14 +126,14 @@ async fn go_on(hand: &mut Hand, order: &Value) -> Value {
 
 /// The guests leave: they pay, or do not; and some come back to complain.
 async fn settle(hand: &mut Hand, boss: &mut Hand, order: Value) {
-    let order = if hand.chance(15) { take_off(hand, boss, order).await } else { order };
-    if list(&order, "items").is_empty() || hand.chance(6) {
+    let order = if hand.chance(22) { take_off(hand, boss, order).await } else { order };
+    if list(&order, "items").is_empty() || hand.chance(9) {
         void(hand, boss, &order).await;
         return;
     }
     let order = pay(hand, boss, order).await;
     assert_eq!((&order["status"], &order["paymentStatus"]), (&json!("completed"), &json!("paid")), "{order}");
-    if hand.chance(14) {
+    if hand.chance(20) {
         complain(boss, &order).await;
     }
 }
@@ -216,7 +216,8 @@ fn tender(hand: &mut Hand, amount: i64, rest: bool) -> Value {
         2..=3 => {
             let card = format!("tok_{}", hand.random.below(12));
             let mut ledger = hand.night.ledger();
-            let fits = ledger.put_aside(&card, 0) + amount <= CARD_LIMIT && ledger.put_aside("", 0) + amount <= QUEUE_LIMIT;
+            let fits =
+                ledger.put_aside(&card, 0) + amount <= CARD_LIMIT && ledger.put_aside("", 0) + amount <= QUEUE_LIMIT;
             if amount <= CARD_LIMIT / 2 && fits {
                 ledger.put_aside(&card, amount);
                 ledger.put_aside("", amount);
@@ -243,7 +244,8 @@ fn tender(hand: &mut Hand, amount: i64, rest: bool) -> Value {
 /// The manager gives something back.
 async fn complain(boss: &mut Hand, order: &Value) {
     let path = of(order, "/refund");
-    let gift = list(order, "tenders").iter().find(|tender| tender["type"] == "gift_card" && tender["status"] != "voided");
+    let gift =
+        list(order, "tenders").iter().find(|tender| tender["type"] == "gift_card" && tender["status"] != "voided");
     let mut refund = match boss.random.below(4) {
         0 => json!({ "type": "terminal", "slip": "R1" }),
         1 if gift.is_some() => json!({ "type": "gift_card", "tenderId": gift.unwrap()["tenderId"], "amount": 1 }),
@@ -266,7 +268,7 @@ async fn complain(boss: &mut Hand, order: &Value) {
     }
     let after = boss.order(&path, refund).await;
     boss.night.ledger().note("refund");
-    if int(&after, "refunded") < int(&after, "paid") && boss.chance(40) {
+    if int(&after, "refunded") < int(&after, "paid") && boss.chance(60) {
         // Everything that is left.
         let all = json!({ "type": "cash", "reason": "very cold", "restock": boss.chance(50) });
         boss.order(&path, all).await;

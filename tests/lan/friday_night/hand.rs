@@ -193,7 +193,10 @@ impl Hand {
                     self.terminal.sign_in(login, STAFF_PIN).await.expect("they can sign in again");
                 }
                 Ok(answer) => return answer,
-                Err(broken) => assert!(started.elapsed() < PATIENCE, "{method} {path}: {broken}"),
+                Err(broken) => {
+                    assert!(started.elapsed() < PATIENCE, "{method} {path}: {broken}");
+                    self.night.ledger().note("cut off");
+                }
             }
             tokio::time::sleep(ASK_AGAIN).await;
         }

@@ -76,6 +76,7 @@ pub struct Ledger {
     pub whole: Sums,
     pub tenders: BTreeMap<String, Sums>,
     pub employees: BTreeMap<String, Sums>,
+    pub hours: BTreeMap<String, Sums>,
     pub order_types: BTreeMap<String, Sums>,
     pub categories: BTreeMap<String, Sums>,
     pub items: BTreeMap<String, Sums>,
@@ -149,6 +150,9 @@ impl Ledger {
         }
         self.whole.add(&sums, 1);
         if sums != Sums::default() {
+            // The store is in UTC.
+            let hour = text(after, "updatedAt")[11..13].to_owned();
+            self.hours.entry(hour).or_default().add(&sums, 1);
             self.employees.entry(who.to_owned()).or_default().add(&sums, 1);
             self.order_types.entry(text(after, "orderType")).or_default().add(&sums, 1);
         }
