@@ -384,6 +384,23 @@ async fn l5_a_ticket_turns_orange_and_red_while_it_waits() {
     assert_eq!(queue(&mut display).await[0]["slaState"], "RED", "its clock has stopped");
 }
 
+/// L2, L5: a display that was away for long is answered as it was the first time.
+#[tokio::test]
+async fn l5_a_repeated_write_says_how_late_the_ticket_was_then() {
+    let clock = FakeClock::new();
+    let mut shop = Shop::open_with("kitchen", |config| clock.drive(config)).await;
+    shop.till = shop.till.believing_the_key().await;
+    let mut display = shop.till.twin();
+    sent_by(&mut shop.till, 1).await;
+    let ticket = queue(&mut display).await.remove(0);
+    clock.set("+11m");
+    let started = display.post(at(&ticket, "/start"), json!({})).key("start").await;
+    assert_eq!((started.status, &started.body["slaState"]), (200, &json!("ORANGE")), "{started}");
+    clock.set("+16m");
+    display.post(at(&ticket, "/start"), json!({})).key("start").await.replays(&started);
+    assert_eq!(queue(&mut display).await[0]["slaState"], "RED");
+}
+
 #[tokio::test]
 async fn l5_stations_say_what_they_have_before_them() {
     let mut shop = Shop::open("kitchen").await;

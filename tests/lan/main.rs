@@ -25,6 +25,7 @@ mod disk;
 mod durability;
 mod events;
 mod fields;
+mod friday_night;
 mod handed_over;
 mod idempotency;
 mod kitchen;

@@ -32,7 +32,7 @@ impl Show for Api {
 
     fn entry(&self, entry: &Entry) -> Value {
         match entry {
-            Entry::Ticket(ticket) => json(&TicketBody::new(ticket, self)),
+            Entry::Ticket(ticket) => json(&TicketBody::as_changed(ticket, self)),
             Entry::CardPayment(payment) => json(&PaymentBody::new(payment, self.store.id())),
             Entry::Shift(shift) => json(&ShiftBody::new(shift, self.store.id())),
             Entry::Customer(customer) => json(&CustomerBody::new(customer, self.store.id())),

@@ -53,7 +53,8 @@ pub struct TicketBody {
     waiter_name: Name,
     /// What is to be made.
     items: Vec<TicketItemBody>,
-    /// How late it is at the time of the answer: from sending until it is ready.
+    /// How late it is, from sending until it is ready: in the queue at the time of the answer; where a write answers, at
+    /// `updatedAt`, so that a repeated write is answered as the first was.
     #[schema(value_type = SlaWord)]
     sla_state: Sla,
     /// After so many seconds it is late.
@@ -241,6 +242,15 @@ struct HourBody {
 impl TicketBody {
     /// A ticket of this store, as late as it is now.
     pub fn new(ticket: &Ticket, api: &Api) -> Self {
+        Self::at(ticket, api, api.store.now())
+    }
+
+    /// The same as late as it was when it last changed: what a write answers depends on nothing else.
+    pub fn as_changed(ticket: &Ticket, api: &Api) -> Self {
+        Self::at(ticket, api, ticket.updated_at)
+    }
+
+    fn at(ticket: &Ticket, api: &Api, now: Timestamp) -> Self {
         Self {
             id: ticket.id,
             order_id: ticket.order,
@@ -253,7 +263,7 @@ impl TicketBody {
             notes: ticket.notes.clone(),
             waiter_name: ticket.waiter.clone(),
             items: ticket.lines.iter().map(TicketItemBody::new).collect(),
-            sla_state: ticket.sla(api.store.now()),
+            sla_state: ticket.sla(now),
             orange_after_seconds: ticket.orange_after_s,
             red_after_seconds: ticket.red_after_s,
             generation: ticket.generation,
