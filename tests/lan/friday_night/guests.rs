@@ -176,7 +176,7 @@ async fn pay(hand: &mut Hand, boss: &mut Hand, mut order: Value) -> Value {
         let tender = tender(hand, part, false);
         order = hand.order(of(&order, "/tenders"), tender).await;
         hand.night.ledger().note("part payment");
-        if hand.chance(15) {
+        if hand.chance(25) {
             let tenders = list(&order, "tenders");
             let path = format!("/tenders/{}/void", text(tenders.last().unwrap(), "tenderId"));
             order = boss.order(of(&order, &path), json!({ "reason": "wrong card" })).await;
