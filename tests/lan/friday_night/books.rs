@@ -46,7 +46,6 @@ fn everything_happened(ledger: &Ledger) {
         "split",
         "stored card",
         "tab",
-        "unsent line taken off",
         "void sent",
         "void unsent",
     ] {

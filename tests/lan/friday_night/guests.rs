@@ -176,7 +176,7 @@ async fn pay(hand: &mut Hand, boss: &mut Hand, mut order: Value) -> Value {
         let tender = tender(hand, part, false);
         order = hand.order(of(&order, "/tenders"), tender).await;
         hand.night.ledger().note("part payment");
-        if hand.chance(15) {
+        if hand.chance(25) {
             let tenders = list(&order, "tenders");
             let path = format!("/tenders/{}/void", text(tenders.last().unwrap(), "tenderId"));
             order = boss.order(of(&order, &path), json!({ "reason": "wrong card" })).await;
@@ -259,10 +259,13 @@ async fn complain(boss: &mut Hand, order: &Value) {
         _ => {
             let lines = list(order, "items");
             let line = &lines[below(&mut boss.random, lines.len())];
-            if int(line, "lineTotal") == 0 {
-                return;
-            }
-            refund["items"] = json!([{ "lineId": line["lineId"], "quantity": line["quantity"] }]);
+            // Half of it, or one of two.
+            let quantity = match line["quantity"].as_f64().unwrap() {
+                more if more > 1.0 => 1.0,
+                whole if whole == 1.0 && boss.chance(50) => 0.5,
+                part => part,
+            };
+            refund["items"] = json!([{ "lineId": line["lineId"], "quantity": quantity }]);
             refund["restock"] = json!(true);
         }
     }

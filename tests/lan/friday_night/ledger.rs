@@ -240,6 +240,9 @@ fn check_arithmetic(order: &Value) {
     assert_eq!((paid, int(order, "total") - paid), (int(order, "paid"), int(order, "due")), "{order}");
     let refunded: i64 = list(order, "refunds").iter().map(|refund| int(refund, "amount")).sum();
     assert_eq!(refunded, int(order, "refunded"), "{order}");
+    let tax: i64 = list(order, "refunds").iter().map(|refund| int(refund, "tax")).sum();
+    let left = int(order, "tax") - tax;
+    assert!((0..=int(order, "total") - refunded).contains(&left) || refunded == 0, "tax in refunds of {order}");
 }
 
 fn of_tender(tender: &Value) -> Sums {
