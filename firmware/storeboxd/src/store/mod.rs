@@ -6,7 +6,7 @@
 //! | `medium.rs`, `gate.rs` | the file and its disk (the seam where tests put a failing one), untouched until it is known |
 //! | `committer.rs`, `gather.rs` | the writer thread and how many commands share a sync |
 //! | `opening.rs`, `shared.rs` | making and opening the file; what readers and the writer share |
-//! | `ledger.rs` | one command in a transaction |
+//! | `ledger/` | one command in a transaction, a file for each subject |
 //! | `view.rs`, `audit.rs`, `levels.rs`, `payments.rs`, `people.rs`, `shifts.rs`, `totals.rs`, `cursor.rs` | reading, and where readers stand |
 //! | `error.rs` | failures by what to do about them |
 
