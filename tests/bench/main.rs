@@ -10,6 +10,7 @@
 )]
 
 mod figures;
+mod filled;
 mod machine;
 mod measure;
 mod medium;
@@ -54,7 +55,12 @@ fn main() -> ExitCode {
             }
             // One thread for all tills: what they take of the machine is known, and is little.
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("the runtime starts").block_on(measure_all(&options));
+            runtime.expect("the runtime starts").block_on(async {
+                match options.filled {
+                    Some(orders) => filled::measure(&options, orders).await,
+                    None => measure_all(&options).await,
+                }
+            });
         }
         Err(wrong) => {
             eprintln!("bench: {wrong}\n\n{HELP}");

@@ -135,7 +135,7 @@ impl Case<'_> {
 }
 
 /// Lets every till work through the warm-up and the window, and waits for the last answers.
-async fn run(tills: Vec<Till>, length: Duration) -> Work {
+pub(crate) async fn run(tills: Vec<Till>, length: Duration) -> Work {
     let window = Window::after(WARM_UP.min(length), length);
     let mut working = JoinSet::new();
     for till in tills {

@@ -14,6 +14,8 @@ Measures the store box, the disk under it, and the box without a disk, in one ru
   --repeats N           how often everything is measured, interleaved (default 5)
   --delay-sync MS,..    measure again with every sync so much slower
   --out FILE            where the report goes (default target/bench/report.md)
+  --filled N            instead: a store with N closed orders beside an empty one, at 64 connections
+                        (report in target/bench/filled.md)
 ";
 
 /// The connections a box takes at once are 512; some are left for the run itself.
@@ -30,6 +32,8 @@ pub(crate) struct Options {
     pub(crate) repeats: usize,
     /// By how much syncs are slowed, one medium more each.
     pub(crate) delays: Vec<Duration>,
+    /// Closed orders in the store, if it is to be measured full.
+    pub(crate) filled: Option<u64>,
     /// Where the report goes, if not to its usual place.
     pub(crate) out: Option<PathBuf>,
 }
@@ -54,6 +58,7 @@ impl Asked {
             connections: vec![1, 8, 64, 256],
             repeats: 5,
             delays: Vec::new(),
+            filled: None,
             out: None,
         };
         let mut arguments = arguments.into_iter();
@@ -67,6 +72,7 @@ impl Asked {
                 "--repeats" => options.repeats = usize::try_from(number(&name, &value, 1, 100)?).unwrap(),
                 "--connections" => options.connections = list(&value, |one| connections(&name, one))?,
                 "--delay-sync" => options.delays = list(&value, |one| delay(&name, one))?,
+                "--filled" => options.filled = Some(number(&name, &value, 1, 100_000_000)?),
                 "--out" => options.out = Some(PathBuf::from(value)),
                 _ => return Err(format!("{name} is not known")),
             }
@@ -108,6 +114,8 @@ mod tests {
     #[test]
     fn everything_can_be_said() {
         let options = read("--seconds 5 --connections 1,64 --repeats 3 --delay-sync 0.2,5 --out r.md").unwrap();
+        assert_eq!(options.filled, None);
+        assert_eq!(read("--filled 1000000").unwrap().filled, Some(1_000_000));
         assert_eq!((options.window.as_secs(), options.repeats), (5, 3));
         assert_eq!(options.connections, [1, 64]);
         assert_eq!(options.delays, [Duration::from_micros(200), Duration::from_millis(5)]);

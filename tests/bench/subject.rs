@@ -29,6 +29,8 @@ pub(crate) struct Subject {
     observer: Terminal,
     /// Memory it held before anybody connected.
     pub(crate) idle: Memory,
+    /// How long it took to listen.
+    pub(crate) started_in: Duration,
 }
 
 /// Memory a process holds, in bytes.
@@ -66,13 +68,16 @@ impl Subject {
         command.arg("--config").arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         // What this machine's service manager says must not reach the box.
         command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("JOURNAL_STREAM");
+        let started = Instant::now();
         let child = command.spawn().unwrap_or_else(|err| panic!("cannot start {}: {err}", program.display()));
 
         let door = Door::at(0);
         let newcomer = Terminal::newcomer(&door);
         let idle = Memory { resident: 0.0, own: 0.0, peak: 0.0 };
-        let mut this = Self { child, folder: folder.to_owned(), door, observer: newcomer, idle };
+        let (folder, started_in) = (folder.to_owned(), Duration::ZERO);
+        let mut this = Self { child, folder, door, observer: newcomer, idle, started_in };
         this.listens().await;
+        this.started_in = started.elapsed();
         tokio::time::sleep(SETTLE).await;
         this.idle = Memory::of(this.child.id());
         this.observer = this.pair("Observer").await;
@@ -105,8 +110,25 @@ impl Subject {
         Memory::of(self.child.id())
     }
 
+    /// A file of its state; empty if there is none.
+    pub(crate) fn state(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.join("state").join(name)).unwrap_or_default()
+    }
+
+    /// Sets the keys of what is asked of this process apart from those of others on the same store.
+    pub(crate) fn seed(&self) -> u64 {
+        u64::from(self.child.id()) << 16
+    }
+
     /// Ends it in order, and removes what it kept.
-    pub(crate) async fn end(mut self) {
+    pub(crate) async fn end(self) {
+        let folder = self.folder.clone();
+        self.stop().await;
+        fs::remove_dir_all(folder).expect("the folder can be removed");
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn stop(mut self) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         kill(pid, Signal::SIGTERM).expect("the process takes a signal");
         self.observer.hang_up();
@@ -119,7 +141,6 @@ impl Subject {
             tokio::time::sleep(LOOK_AGAIN).await;
         };
         assert!(status.success(), "the box ended with {status}; its log:\n{}", self.log());
-        fs::remove_dir_all(&self.folder).expect("the folder can be removed");
     }
 
     async fn listens(&mut self) {

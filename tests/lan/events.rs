@@ -50,13 +50,14 @@ async fn l17_every_change_of_an_order_is_an_event() {
             "order.created",
             "order.updated",
             "order.sent",
+            "ticket.created",
             "order.closed",
             "order.created",
             "order.voided",
             "device.paired"
         ]
     );
-    for (event, order) in [(&events[3], &closed), (&events[5], &voided)] {
+    for (event, order) in [(&events[4], &closed), (&events[6], &voided)] {
         assert_eq!(event["entity"], json!({ "type": "order", "id": order["id"] }));
         assert_eq!(event["deviceId"], shop.till.device_id.as_str());
         assert_eq!(event["data"]["version"], order["version"]);
@@ -64,8 +65,8 @@ async fn l17_every_change_of_an_order_is_an_event() {
         assert_eq!(event["data"]["total"], order["total"]);
         assert_eq!(event["data"]["orderNumber"], order["orderNumber"]);
     }
-    assert_eq!(events[6]["entity"], json!({ "type": "device", "id": display.device_id }));
-    assert!(!events[6].to_string().contains(&display.token), "a token is nobody else's business");
+    assert_eq!(events[7]["entity"], json!({ "type": "device", "id": display.device_id }));
+    assert!(!events[7].to_string().contains(&display.token), "a token is nobody else's business");
     for pair in events.windows(2) {
         assert!(pair[0]["seq"].as_u64() < pair[1]["seq"].as_u64(), "{pair:?}");
         assert!(pair[0]["at"].as_str() <= pair[1]["at"].as_str(), "{pair:?}");

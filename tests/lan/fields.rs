@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use storebox_tests::sample::{cake_with_cream, cash, coffee, two_coffees};
 use storebox_tests::{Shop, of};
 
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 30] = [
     "id",
     "clientId",
     "orderNumber",
@@ -22,6 +22,9 @@ const ORDER: [&str; 27] = [
     "total",
     "tenders",
     "paid",
+    "due",
+    "refunds",
+    "refunded",
     "change",
     "voidReason",
     "version",
@@ -33,8 +36,22 @@ const ORDER: [&str; 27] = [
     "syncError",
     "syncAttempts",
 ];
-const LINE: [&str; 10] =
-    ["lineId", "itemId", "name", "quantity", "unitPrice", "modifiers", "notes", "lineTotal", "openItem", "sent"];
+const LINE: [&str; 14] = [
+    "lineId",
+    "itemId",
+    "name",
+    "quantity",
+    "unitPrice",
+    "modifiers",
+    "notes",
+    "lineTotal",
+    "openItem",
+    "sent",
+    "priceOverride",
+    "listedPrice",
+    "discount",
+    "category",
+];
 
 fn members(value: &Value) -> Vec<&str> {
     let mut names: Vec<_> = value.as_object().expect("an object").keys().map(String::as_str).collect();
@@ -76,7 +93,23 @@ async fn l3_every_order_carries_all_its_members_and_nothing_else() {
         assert_eq!(order["deviceId"], shop.till.device_id.as_str());
         assert_eq!(order["items"][0]["openItem"], true, "there is no catalogue that knows it");
     }
-    assert_eq!(members(&closed["tenders"][0]), ["amount", "change", "tenderId", "tendered", "type"]);
+    assert_eq!(
+        members(&closed["tenders"][0]),
+        [
+            "amount",
+            "cardLastFour",
+            "change",
+            "points",
+            "reference",
+            "rounding",
+            "signatureRequired",
+            "status",
+            "tenderId",
+            "tendered",
+            "tip",
+            "type",
+        ]
+    );
     assert!(is_time(&closed["closedAt"]) && is_uuid(&closed["tenders"][0]["tenderId"]), "{closed}");
     for absent in ["clientId", "tableId", "customerId", "notes", "voidReason", "closedAt"] {
         assert_eq!(order[absent], Value::Null, "{absent}");

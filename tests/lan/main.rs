@@ -11,22 +11,37 @@
 )]
 
 mod addresses;
+mod audit;
 mod bad_input;
+mod cache;
+mod card_data;
+mod catalogue;
 mod clock;
 mod connections;
 mod contract;
+mod customers;
+mod devices;
 mod disk;
 mod durability;
 mod events;
 mod fields;
+mod friday_night;
 mod handed_over;
 mod idempotency;
+mod kitchen;
 mod limits;
 mod orders;
 mod pairing;
+mod payments;
+mod people;
+mod permissions;
+mod refunds;
+mod reports;
 mod screen;
+mod shifts;
 mod shutdown;
 mod startup;
+mod stock;
 mod stream;
 mod terminal_script;
 mod tokens;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use storebox_tests::{BoxConfig, Folder, RunningBox, Terminal};
+use storebox_tests::{BoxConfig, Folder, RunningBox, Shop, Terminal};
 
 /// The folder a service manager would give the box, and the file in it.
 struct Screen {
@@ -108,4 +108,16 @@ async fn b3_the_screen_shows_a_full_disk_and_its_end() {
     screen.shows("the full disk", 10, |shown| shown["state"] == "read_only").await;
     fs::remove_file(filler).unwrap();
     screen.shows("selling", 10, |shown| shown["state"] == "selling").await;
+}
+
+/// As long as the PIN is the box's own, whoever stands before the box is to become the owner; later it may be anybody.
+#[tokio::test]
+async fn l10_the_screen_shows_the_owners_pin_until_it_is_changed() {
+    let folder = Folder::new("screen");
+    let screen = Screen::beside(&folder);
+    let shop = Shop::open_with("screen", |config| screen.told_by(config)).await;
+    let first = fs::read_to_string(shop.running.state("lan/owner-pin")).unwrap();
+    screen.shows("the PIN", 5, |shown| shown["ownerPin"] == first.trim()).await;
+    shop.owner().await;
+    screen.shows("no PIN", 5, |shown| shown["state"] == "selling" && shown["ownerPin"].is_null()).await;
 }

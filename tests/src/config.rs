@@ -12,11 +12,14 @@ pub struct BoxConfig {
     state_dir: PathBuf,
     store: Vec<(String, String)>,
     lan: Vec<(String, String)>,
+    offline: Vec<(String, String)>,
+    cloud: Option<String>,
     verbatim: Option<String>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) disk_bytes: Option<u64>,
     pub(crate) handed_over: Option<Arc<OwnedFd>>,
     pub(crate) own_network: bool,
+    pub(crate) arguments: Vec<String>,
 }
 
 impl BoxConfig {
@@ -29,11 +32,14 @@ impl BoxConfig {
             state_dir,
             store: Vec::new(),
             lan: Vec::new(),
+            offline: Vec::new(),
+            cloud: None,
             verbatim: None,
             env: Vec::new(),
             disk_bytes: None,
             handed_over: None,
             own_network: false,
+            arguments: Vec::new(),
         };
         config
             .store("name", "\"Test store\"")
@@ -59,6 +65,20 @@ impl BoxConfig {
         self
     }
 
+    /// Names a cloud.
+    #[must_use]
+    pub fn cloud(mut self, url: &str) -> Self {
+        self.cloud = Some(url.to_owned());
+        self
+    }
+
+    /// Sets a key of `[offline]` to `value`, written as TOML.
+    #[must_use]
+    pub fn offline(mut self, key: &str, value: &str) -> Self {
+        set(&mut self.offline, key, value);
+        self
+    }
+
     /// Requests a device may send: `per_s` each second, `burst` at once after a pause.
     #[must_use]
     pub fn rate(self, per_s: u32, burst: u32) -> Self {
@@ -76,6 +96,13 @@ impl BoxConfig {
     #[must_use]
     pub fn in_state_dir(mut self, path: &Path) -> Self {
         path.clone_into(&mut self.state_dir);
+        self
+    }
+
+    /// One more argument of the process.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
         self
     }
 
@@ -124,6 +151,13 @@ impl BoxConfig {
         text.push_str("[lan]\n");
         for (key, value) in &self.lan {
             writeln!(text, "{key} = {value}").unwrap();
+        }
+        text.push_str("[offline]\n");
+        for (key, value) in &self.offline {
+            writeln!(text, "{key} = {value}").unwrap();
+        }
+        if let Some(url) = &self.cloud {
+            writeln!(text, "[cloud]\nurl = \"{url}\"").unwrap();
         }
         text
     }

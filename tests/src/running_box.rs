@@ -224,7 +224,7 @@ fn command(config: &BoxConfig) -> Command {
         (None, false, Some(_)) => with_descriptor_3(),
         _ => panic!("a box is started in one special way at a time"),
     };
-    command.arg("--config").arg(file);
+    command.arg("--config").arg(file).args(&config.arguments);
     // What this machine's service manager says must not reach the box under test.
     for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM", "RUNTIME_DIRECTORY"] {
         command.env_remove(name);

@@ -23,6 +23,8 @@ use crate::trust::{Key, Trust};
 pub struct Terminal {
     link: Link,
     authorization: Option<HeaderValue>,
+    /// Who is signed in to it.
+    pub(crate) session: Option<HeaderValue>,
     /// What the box calls it; empty before it is paired.
     pub device_id: String,
     /// What it proves itself with; empty before it is paired.
@@ -58,6 +60,7 @@ impl Terminal {
         Self {
             link,
             authorization: None,
+            session: None,
             device_id: String::new(),
             token: String::new(),
             ca: "".into(),
@@ -122,11 +125,12 @@ impl Terminal {
         self
     }
 
-    /// The same device with a connection of its own.
+    /// The same device, and whoever is signed in to it, with a connection of its own.
     pub fn twin(&self) -> Self {
         Self {
             link: self.link.twin(),
             authorization: self.authorization.clone(),
+            session: self.session.clone(),
             device_id: self.device_id.clone(),
             token: self.token.clone(),
             ca: self.ca.clone(),
@@ -191,7 +195,11 @@ impl Terminal {
 
     /// The head every request of this terminal begins with.
     pub(crate) fn head(&self, method: Method, path: &str) -> hyper::http::request::Builder {
-        let request = Request::builder().method(method).uri(path).header(HOST, HeaderValue::from_static("127.0.0.1"));
+        let mut request =
+            Request::builder().method(method).uri(path).header(HOST, HeaderValue::from_static("127.0.0.1"));
+        if let Some(session) = &self.session {
+            request = request.header("x-staff-session", session.clone());
+        }
         match &self.authorization {
             Some(value) => request.header(AUTHORIZATION, value.clone()),
             None => request,

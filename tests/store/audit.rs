@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use storebox_core::conflict::RefusedReason;
+use storebox_core::entry::Entity;
 use storebox_core::event::{Event, EventData};
 use storebox_core::id::{ConflictId, OrderId};
 use storebox_core::idempotency::RememberedResult;
@@ -30,6 +31,7 @@ pub(crate) fn audit(tables: &Tables) -> Result<BTreeMap<OrderId, Order>, String>
     }
     hold(events.is_empty(), || format!("events without a change: {:?}", events.keys()))?;
     audit_clock(tables)?;
+    audit_tickets(tables, &orders)?;
     audit_names(tables, &orders)?;
     audit_requests(tables, &orders)?;
     Ok(orders)
@@ -83,9 +85,38 @@ fn audit_clock(tables: &Tables) -> Result<(), String> {
     })
 }
 
+/// Every ticket is one that an order in the file was sent as, with its event and its place in the outbox.
+fn audit_tickets(tables: &Tables, orders: &BTreeMap<OrderId, Order>) -> Result<(), String> {
+    let mut expected = BTreeSet::new();
+    for (number, event) in &tables.events {
+        if let EventData::Entry(told) = &event.data
+            && told.entry.entity == Entity::Ticket
+        {
+            let ticket = tables.tickets.get(&(told.entry.id, told.entry.version));
+            hold(ticket.is_some_and(|ticket| orders.contains_key(&ticket.order)), || {
+                format!("event {number} tells of {ticket:?}")
+            })?;
+            let waiting = tables.outbox.get(&(told.entry.entity.lane() as u8, *number));
+            hold(waiting == Some(&OutboxEntry::Entry(told.entry)), || format!("event {number} waits as {waiting:?}"))?;
+            expected.insert((told.entry.id, told.entry.version));
+        }
+    }
+    let kept: BTreeSet<_> = tables.tickets.keys().copied().collect();
+    hold(kept == expected, || format!("tickets kept: {kept:?}, told of: {expected:?}"))?;
+    for order in orders.values() {
+        let of_it = || tables.tickets.values().filter(|ticket| ticket.order == order.id);
+        for line in order.lines.iter().filter(|line| line.sent.is_positive()) {
+            let is_made = of_it().any(|ticket| ticket.lines.iter().any(|made| made.line == line.line.id));
+            hold(is_made, || format!("nobody makes line {} of order {}", line.line.id, order.id))?;
+        }
+    }
+    Ok(())
+}
+
 fn audit_names(tables: &Tables, orders: &BTreeMap<OrderId, Order>) -> Result<(), String> {
     let changes: usize = tables.changes.values().map(BTreeMap::len).sum();
-    hold(tables.outbox.len() == changes, || format!("{} in the outbox for {changes} changes", tables.outbox.len()))?;
+    let waiting = tables.outbox.values().filter(|entry| matches!(entry, OutboxEntry::Order { .. })).count();
+    hold(waiting == changes, || format!("{waiting} in the outbox for {changes} changes"))?;
     let open: BTreeSet<OrderId> =
         orders.values().filter(|order| order.status.is_open()).map(|order| order.id).collect();
     hold(tables.open_orders == open, || format!("listed as open: {:?}, open: {open:?}", tables.open_orders))?;
@@ -111,6 +142,11 @@ fn audit_requests(tables: &Tables, orders: &BTreeMap<OrderId, Order>) -> Result<
         let (id, version) = match remembered.result {
             RememberedResult::Opened(id) => (id, 1),
             RememberedResult::Left { id, version } => (id, version),
+            // This workload has orders only.
+            RememberedResult::Entry(entry) | RememberedResult::EntryLeft(entry) => {
+                return Err(format!("{} led to {entry:?}", key()));
+            }
+            RememberedResult::Loaded(loaded) => return Err(format!("{} led to {loaded:?}", key())),
             RememberedResult::Refused(conflict) => {
                 let refused = tables.refused.get(&conflict).ok_or_else(|| format!("{} lost its refusal", key()))?;
                 hold(answered.insert(conflict), || format!("{} shares its refusal with another key", key()))?;

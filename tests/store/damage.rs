@@ -20,7 +20,7 @@ fn five_orders() -> FaultyDisk {
     for n in 1..=5 {
         desk.order(&open(n, 2));
     }
-    desk.order(&change(3, "add-3", None, add(vec![line(3, 9, 0)])));
+    desk.order(&add(3, "add-3", None, vec![line(3, 9, 0)]));
     desk.close().unwrap();
     disk
 }

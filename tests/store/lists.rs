@@ -59,17 +59,18 @@ impl Busy {
         let n = 1 + self.random.below(self.opened.into()) as u32;
         let Found::Order(order) = self.desk.find(order_id(n)) else { panic!("order {n} is missing") };
         self.changes += 1;
-        let action = match self.random.below(5) {
+        let key = format!("change-{}", self.changes);
+        let request = match self.random.below(5) {
             _ if !order.status.is_open() => {
                 self.open();
                 return order_id(self.opened);
             }
-            0 => add(vec![line(n, self.changes % 200 + 20, 0)]),
-            1 | 2 => Action::SendToKitchen,
-            3 => pay(n, 1_000_000),
-            _ => void("at random"),
+            0 => add(n, &key, None, vec![line(n, self.changes % 200 + 20, 0)]),
+            1 | 2 => change(n, &key, None, Action::SendToKitchen),
+            3 => change(n, &key, None, pay(n, 1_000_000)),
+            _ => change(n, &key, None, void("at random")),
         };
-        self.desk.order(&change(n, &format!("change-{}", self.changes), None, action));
+        self.desk.order(&request);
         order_id(n)
     }
 

@@ -7,8 +7,11 @@
 //! | `script.rs`, `run.rs` | a morning's commands, and how they are carried out |
 //! | `tables.rs`, `audit.rs` | the file read without the store, and what must hold in it |
 //! | `crash.rs`, `faults.rs`, `full.rs` | power loss, failing and full disks |
+//! | `catalogue.rs` | the catalogue in memory is the one in the file |
 //! | `damage.rs`, `strange.rs` | rows that cannot be read, files that are no store |
+//! | `payments.rs` | card payments on their way to the processor |
 //! | `log.rs`, `lists.rs`, `counts.rs` | cursors and pruning, paging, what a commit costs |
+//! | `retention.rs` | what is removed when it is old |
 //!
 //! `STOREBOX_SEEDS` says how many seeds a test of random losses tries, and `STOREBOX_SEED` tries one only: a failure
 //! prints it.
@@ -23,6 +26,7 @@
 )]
 
 mod audit;
+mod catalogue;
 mod counts;
 mod crash;
 mod damage;
@@ -31,8 +35,11 @@ mod disk;
 mod faults;
 mod full;
 mod image;
+mod kitchen;
 mod lists;
 mod log;
+mod payments;
+mod retention;
 mod run;
 mod script;
 mod strange;

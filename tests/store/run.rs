@@ -153,7 +153,16 @@ fn judge_end(tables: &Tables, reference: &Reference) -> Result<(), String> {
 fn order_events(tables: &Tables) -> Vec<(String, OrderId, u32)> {
     let events = tables.events.values().filter_map(|event| match &event.data {
         EventData::Order(order) => Some((event.data.kind().to_owned(), order.id, order.version)),
-        EventData::Settings(_) | EventData::Connectivity(_) | EventData::DevicePaired { .. } => None,
+        EventData::Settings(_)
+        | EventData::Connectivity(_)
+        | EventData::DevicePaired { .. }
+        | EventData::DeviceRenamed { .. }
+        | EventData::DeviceRevoked { .. }
+        | EventData::DevicePresence { .. }
+        | EventData::Entry(_)
+        | EventData::Catalogue { .. }
+        | EventData::ForcedOffline { .. }
+        | EventData::DrawerOpened { .. } => None,
     });
     events.collect()
 }
@@ -163,6 +172,8 @@ fn order_events(tables: &Tables) -> Vec<(String, OrderId, u32)> {
 fn said(request: &Request, answer: &Answer) -> String {
     let (kind, order) = match &answer.result {
         Ok(Outcome::Done) => return "done".to_owned(),
+        Ok(Outcome::Loaded(loaded)) => return format!("{loaded:?}"),
+        Ok(Outcome::Made(entry) | Outcome::Changed(entry)) => return format!("{entry:?}"),
         Ok(Outcome::Opened(order)) => ("opened", order),
         Ok(Outcome::Left(order)) => ("left", order),
         Err(Rejection::InvalidTransition { current, .. }) => ("over", current),

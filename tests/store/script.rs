@@ -52,7 +52,7 @@ fn opening() -> Vec<Step> {
     keyless.received.as_mut().unwrap().route = "POST ".to_owned();
     let mut absurd = open(15, 1);
     if let Command::OpenOrder(wish) = &mut absurd.command {
-        wish.lines[0].unit_price = Money::from_minor(-1);
+        wish.lines[0].unit_price = Some(Money::from_minor(-1));
     }
     vec![
         Step::One(pair(1, DeviceKind::Pos)),
@@ -63,7 +63,7 @@ fn opening() -> Vec<Step> {
         Step::One(open_tab("tab 7", 2)),
         Step::One(absurd),
         Step::One(open(3, 0)),
-        Step::One(change(1, "add-1", None, add(vec![line(1, 7, 20)]))),
+        Step::One(add(1, "add-1", None, vec![line(1, 7, 20)])),
         Step::One(of_tab("tab 7", "table-2", Some(1), table("12"))),
         Step::One(of_tab("tab 7", "stale-2", Some(1), table("14"))),
         Step::One(change(1, "send-1", Some(2), Action::SendToKitchen)),
@@ -94,11 +94,11 @@ fn rush() -> Vec<Step> {
         // The clock is set back a day; what happened before must stay before.
         Step::Clock(Timestamp::from_millis(NOON.as_millis() - 86_400_000)),
         Step::One(change(1, "close-1", Some(4), pay(1, 100_000))),
-        Step::One(change(1, "add-1-late", None, add(vec![line(1, 8, 0)]))),
+        Step::One(add(1, "add-1-late", None, vec![line(1, 8, 0)])),
         Step::One(change(1, "void-1", None, void("mistake"))),
         Step::One(change(3, "void-3", Some(1), void("left without ordering"))),
         Step::One(as_kiosk(open(10, 1))),
-        Step::One(as_kiosk(change(4, "kiosk-4", None, add(vec![line(4, 9, 0)])))),
+        Step::One(as_kiosk(add(4, "kiosk-4", None, vec![line(4, 9, 0)]))),
         Step::One(change(4, "header-4", None, table("5"))),
         Step::One(change(4, "underpaid-4", None, pay(4, 1))),
     ]
@@ -109,7 +109,7 @@ fn closing() -> Vec<Step> {
         change(5, "close-5", None, pay(5, 9_000)),
         change(6, "void-6", Some(1), void("guest left")),
         change(7, "send-7", None, Action::SendToKitchen),
-        change(7, "add-7", Some(2), add(vec![line(7, 5, 200)])),
+        add(7, "add-7", Some(2), vec![line(7, 5, 200)]),
         change(7, "close-7", Some(3), pay(7, 90_000)),
         change(7, "close-7", Some(3), pay(7, 90_000)),
         open(11, 3),
@@ -155,7 +155,12 @@ fn open_tab(tab: &str, n: u32) -> Request {
 }
 
 fn of_tab(tab: &str, key: &str, version: Option<u32>, action: Action) -> Request {
-    let command = Command::ChangeOrder { order: OrderRef::ClientId(name(tab)), expected: seen(version), action };
+    let command = Command::ChangeOrder {
+        order: OrderRef::ClientId(name(tab)),
+        expected: seen(version),
+        action,
+        added: Vec::new(),
+    };
     request(handheld(), key, 1, command)
 }
 
@@ -165,5 +170,6 @@ fn less_of(order: u32, line: u32) -> Action {
         quantity_delta: Quantity::from_thousandths(-500),
         notes: Some(note("rare".to_owned())),
     };
-    Action::Modify(Modification { changed: vec![change], ..Modification::default() })
+    let reason = note("one too many".to_owned());
+    Action::Modify(Modification { changed: vec![change], reason, ..Modification::default() })
 }

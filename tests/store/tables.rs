@@ -6,9 +6,11 @@ use redb::{Database, ReadableDatabase, ReadableTable, RepairSession, TableDefini
 use serde::{Deserialize, Serialize};
 use storebox_core::conflict::RefusedWrite;
 use storebox_core::device::Device;
+use storebox_core::entry::Entity;
 use storebox_core::event::Event;
 use storebox_core::id::{ConflictId, OrderId};
 use storebox_core::idempotency::Remembered;
+use storebox_core::kitchen::Ticket;
 use storebox_core::order::Recorded;
 use storebox_core::outbox::OutboxEntry;
 use storebox_core::record::{Record, RecordError, decode, v1};
@@ -29,6 +31,7 @@ const OUTBOX: TableDefinition<'_, (u8, u64), Bytes> = TableDefinition::new("outb
 pub(crate) const REQUESTS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("requests");
 const REFUSED: TableDefinition<'_, [u8; 16], Bytes> = TableDefinition::new("refused_writes");
 const DEVICES: TableDefinition<'_, [u8; 16], Bytes> = TableDefinition::new("devices");
+const ENTRIES: TableDefinition<'_, (u8, [u8; 16], u32), Bytes> = TableDefinition::new("entries");
 
 /// Everything in the file.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub(crate) struct Tables {
     pub(crate) requests: BTreeMap<Vec<u8>, Remembered>,
     pub(crate) refused: BTreeMap<ConflictId, RefusedWrite>,
     pub(crate) devices: Vec<Device>,
+    /// By id and version.
+    pub(crate) tickets: BTreeMap<([u8; 16], u32), Ticket>,
     pub(crate) counters: Counters,
 }
 
@@ -103,6 +108,7 @@ fn read_all(database: &Database) -> Result<Tables, Box<dyn std::error::Error>> {
         requests: BTreeMap::new(),
         refused: BTreeMap::new(),
         devices: Vec::new(),
+        tickets: BTreeMap::new(),
         counters: Counters::default(),
     };
     for row in transaction.open_table(OPEN_ORDERS)?.iter()? {
@@ -130,6 +136,13 @@ fn read_all(database: &Database) -> Result<Tables, Box<dyn std::error::Error>> {
     }
     for row in transaction.open_table(DEVICES)?.iter()? {
         tables.devices.push(decode(row?.1.value())?);
+    }
+    for row in transaction.open_table(ENTRIES)?.iter()? {
+        let (key, value) = row?;
+        let (entity, id, version) = key.value();
+        if entity == Entity::Ticket as u8 {
+            tables.tickets.insert((id, version), decode(value.value())?);
+        }
     }
     let meta = transaction.open_table(META)?;
     tables.counters = decode(meta.get("counters")?.ok_or("no counters")?.value())?;

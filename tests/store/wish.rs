@@ -1,11 +1,14 @@
 //! The requests tests send.
 
+use storebox_core::catalogue::LineWish;
 use storebox_core::command::{Actor, Command, OpenOrder, OrderRef, Received, Request};
 use storebox_core::device::{Device, DeviceKind};
-use storebox_core::id::{DeviceId, LineId, OrderId, TenderId};
+use storebox_core::id::{DeviceId, EmployeeId, LineId, OrderId, TenderId};
 use storebox_core::idempotency::RequestKey;
 use storebox_core::money::{Currency, Money, TaxRule};
-use storebox_core::order::{Action, CashOffered, Expected, Header, HeaderPatch, Line, Modification};
+use storebox_core::order::{Action, Expected, Header, HeaderPatch, Means, Modification, TenderWish};
+use storebox_core::payment::{Limits, Policy};
+use storebox_core::people::{Role, Staff};
 use storebox_core::quantity::Quantity;
 use storebox_core::settings::Settings;
 use storebox_core::text::{Name, Note};
@@ -27,8 +30,11 @@ pub(crate) fn settings(store: &str) -> Settings {
         name: name(store),
         currency: Currency::USD,
         timezone: name("UTC"),
+        day_starts_at_h: 0,
         register: name("A"),
         tax_rule: TaxRule { rate_ppm: 100_000, included: false },
+        cash_rounding: Money::from_minor(1),
+        payments: Policy::standard(Some(Limits::USD)),
     }
 }
 
@@ -55,24 +61,26 @@ pub(crate) fn device(n: u8, kind: DeviceKind) -> Device {
 }
 
 pub(crate) fn actor(device: &Device) -> Actor {
-    Actor { device: device.id, kind: device.kind }
+    Actor { device: device.id, kind: device.kind, staff: None }
 }
 
-/// A till that works for whoever does not care which.
+/// A till that works for whoever does not care which, with a manager signed in.
 pub(crate) fn till() -> Actor {
-    actor(&device(1, DeviceKind::Pos))
+    let staff = Staff { employee: EmployeeId::new(NOON, [1; 10]), role: Role::Manager };
+    Actor { staff: Some(staff), ..actor(&device(1, DeviceKind::Pos)) }
 }
 
-pub(crate) fn line(order: u32, line: u32, notes: usize) -> Line {
-    Line {
+pub(crate) fn line(order: u32, line: u32, notes: usize) -> LineWish {
+    LineWish {
         id: line_id(order, line),
+        field: format!("items[{line}]"),
         item_id: name("soup"),
-        name: name("Soup of the day"),
+        name: Some(name("Soup of the day")),
         quantity: Quantity::from_thousandths(1_500),
-        unit_price: Money::from_minor(650),
+        unit_price: Some(Money::from_minor(650)),
         modifiers: Vec::new(),
         notes: (notes > 0).then(|| Note::new("n".repeat(notes)).unwrap()),
-        open_item: true,
+        listed_only: false,
     }
 }
 
@@ -113,16 +121,22 @@ pub(crate) fn open_long(n: u32, lines: u32, notes: usize) -> Request {
 
 /// Does something with the `n`-th order.
 pub(crate) fn change(n: u32, key: &str, version: Option<u32>, action: Action) -> Request {
-    request(till(), key, 1, Command::ChangeOrder { order: OrderRef::Id(order_id(n)), expected: seen(version), action })
+    change_and_add(n, key, version, action, Vec::new())
+}
+
+/// Adds lines to the `n`-th order.
+pub(crate) fn add(n: u32, key: &str, version: Option<u32>, lines: Vec<LineWish>) -> Request {
+    change_and_add(n, key, version, Action::Modify(Modification::default()), lines)
+}
+
+fn change_and_add(n: u32, key: &str, version: Option<u32>, action: Action, added: Vec<LineWish>) -> Request {
+    let order = OrderRef::Id(order_id(n));
+    request(till(), key, 1, Command::ChangeOrder { order, expected: seen(version), action, added })
 }
 
 /// The version a terminal has seen.
 pub(crate) fn seen(version: Option<u32>) -> Expected {
     Expected { version, updated_at: None }
-}
-
-pub(crate) fn add(lines: Vec<Line>) -> Action {
-    Action::Modify(Modification { added: lines, ..Modification::default() })
 }
 
 pub(crate) fn table(table: &str) -> Action {
@@ -132,7 +146,9 @@ pub(crate) fn table(table: &str) -> Action {
 
 pub(crate) fn pay(order: u32, minor: i64) -> Action {
     let id = TenderId::new(NOON.plus_millis(order.into()), [0x0e; 10]);
-    Action::Close { cash: vec![CashOffered { id, amount: Money::from_minor(minor) }] }
+    let amount = Money::from_minor(minor);
+    let cash = TenderWish { id, field: "tenders[0]".to_owned(), amount, tip: Money::ZERO, means: Means::Cash };
+    Action::Close { tenders: vec![cash] }
 }
 
 pub(crate) fn void(reason: &str) -> Action {

@@ -1,13 +1,17 @@
 //! What a terminal can ask for, and what it can be told.
 
+use crate::catalogue::LineWish;
 use crate::conflict::RefusedReason;
-use crate::device::{Device, DeviceKind};
+use crate::device::{Device, DeviceKind, Presence};
+use crate::entry::Entry;
 use crate::id::{DeviceId, OrderId};
 use crate::idempotency::RequestKey;
 use crate::money::{Currency, Money};
-use crate::order::{Action, ActionKind, Expected, Header, Line, Order};
+use crate::order::{Action, ActionKind, Expected, Header, Order};
+use crate::people::{Permission, Role, Staff};
 use crate::settings::{Connectivity, Settings};
 use crate::text::Name;
+use crate::{audit, catalogue, kitchen, payment, people, report, retention, shift, stock};
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +20,23 @@ pub struct Actor {
     pub device: DeviceId,
     /// What it is.
     pub kind: DeviceKind,
+    /// Who is signed in to it.
+    pub staff: Option<Staff>,
+}
+
+impl Actor {
+    /// What whoever asks is trusted with. A terminal alone acts as staff.
+    pub fn role(&self) -> Role {
+        self.staff.map_or(Role::Staff, |staff| staff.role)
+    }
+
+    /// Refuses who may not.
+    ///
+    /// # Errors
+    /// [`Rejection::NotAllowed`].
+    pub fn must(&self, permission: Permission) -> Result<(), Rejection> {
+        if self.role().may(permission) { Ok(()) } else { Err(Rejection::NotAllowed(permission)) }
+    }
 }
 
 /// A command with everything that is remembered about it.
@@ -53,7 +74,23 @@ pub enum Command {
         expected: Expected,
         /// What to do.
         action: Action,
+        /// Lines to add with [`Action::Modify`]; they get their prices when it is carried out.
+        added: Vec<LineWish>,
     },
+    /// Change the catalogue.
+    Catalogue(catalogue::Command),
+    /// Something in the kitchen.
+    Kitchen(kitchen::Command),
+    /// Something about payments that is not about one order.
+    Payment(payment::Command),
+    /// Something about stock.
+    Stock(stock::Command),
+    /// Somebody's time at work.
+    Shift(shift::Command),
+    /// Something about employees or customers.
+    People(people::Command),
+    /// Something about reports.
+    Report(report::Command),
     /// Pair a terminal, or pair it again under the same id.
     PairDevice(Device),
     /// Put the owner's settings in force.
@@ -67,6 +104,24 @@ pub enum Command {
         /// What is wrong with it.
         reason: String,
     },
+    /// Note something in the audit log that changes nothing else.
+    Audit(audit::Note),
+    /// Give a terminal another name.
+    RenameDevice {
+        /// Which one.
+        device: DeviceId,
+        /// What people call it from now on.
+        name: Name,
+    },
+    /// Let a terminal in no more.
+    RevokeDevice {
+        /// Which one.
+        device: DeviceId,
+    },
+    /// Note terminals that fell silent or are back.
+    NotePresence(Vec<(DeviceId, Presence)>),
+    /// Remove what is of no more use.
+    Retention(retention::Command),
 }
 
 /// The wish for a new order.
@@ -79,7 +134,7 @@ pub struct OpenOrder {
     /// Table, kind, customer, notes.
     pub header: Header,
     /// The first lines; none for a tab that is only opened.
-    pub lines: Vec<Line>,
+    pub lines: Vec<LineWish>,
 }
 
 /// How a terminal names an order.
@@ -100,6 +155,12 @@ pub enum Outcome {
     Left(Box<Order>),
     /// It was done; there is nothing to show.
     Done,
+    /// An entry came to be.
+    Made(Box<Entry>),
+    /// An entry is now this.
+    Changed(Box<Entry>),
+    /// The catalogue is now this.
+    Loaded(catalogue::Loaded),
 }
 
 /// Why a command was refused. Nothing was changed.
@@ -161,6 +222,44 @@ pub enum Rejection {
     },
     /// The order's record cannot be read and was set aside.
     Unreadable,
+    /// There is no such thing.
+    Unknown {
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// Somebody with more rights has to sign in.
+    NotAllowed(Permission),
+    /// It cannot be done without the cloud, which cannot be reached.
+    CloudRequired {
+        /// What was asked, in words: "to create an employee".
+        what: &'static str,
+    },
+    /// Payments on the order do not allow it.
+    HasPayments {
+        /// What was to be done.
+        action: ActionKind,
+        /// The order as it is.
+        current: Box<Order>,
+    },
+    /// The entry is in a state that does not allow it.
+    EntryState {
+        /// What is wrong.
+        message: String,
+        /// The entry as it is.
+        current: Box<Entry>,
+    },
+    /// An entry of that id or number exists.
+    EntryExists {
+        /// That entry.
+        existing: Box<Entry>,
+    },
+    /// The key was used for another request.
+    EntryKeyMismatch {
+        /// The entry that request was about.
+        existing: Box<Entry>,
+    },
+    /// The key was used for another request, which was about the catalogue.
+    CatalogueKeyMismatch,
 }
 
 impl Rejection {
@@ -174,6 +273,7 @@ impl Rejection {
         match self {
             Self::InvalidTransition { action, current } => Some((RefusedReason::InvalidTransition(*action), current)),
             Self::StaleVersion { current } => Some((RefusedReason::StaleVersion, current)),
+            Self::HasPayments { action, current } => Some((RefusedReason::HasPayments(*action), current)),
             Self::DuplicateId { existing } => Some((RefusedReason::DuplicateId, existing)),
             Self::KeyMismatch { existing } => Some((RefusedReason::KeyMismatch, existing)),
             Self::UnknownOrder
@@ -184,7 +284,14 @@ impl Rejection {
             | Self::TooMany { .. }
             | Self::Invalid { .. }
             | Self::CurrencyFixed { .. }
-            | Self::Unreadable => None,
+            | Self::Unreadable
+            | Self::Unknown { .. }
+            | Self::NotAllowed(_)
+            | Self::CloudRequired { .. }
+            | Self::EntryState { .. }
+            | Self::EntryExists { .. }
+            | Self::EntryKeyMismatch { .. }
+            | Self::CatalogueKeyMismatch => None,
         }
     }
 
@@ -196,6 +303,7 @@ impl Rejection {
             RefusedReason::StaleVersion => Self::StaleVersion { current: order },
             RefusedReason::DuplicateId => Self::DuplicateId { existing: order },
             RefusedReason::KeyMismatch => Self::KeyMismatch { existing: order },
+            RefusedReason::HasPayments(action) => Self::HasPayments { action, current: order },
         }
     }
 }

@@ -48,4 +48,6 @@ pub enum RefusedReason {
     DuplicateId,
     /// The key stood for another request.
     KeyMismatch,
+    /// Payments stood in the way.
+    HasPayments(ActionKind),
 }

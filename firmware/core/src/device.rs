@@ -1,8 +1,11 @@
 //! Paired terminals.
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::DeviceId;
+use crate::limits::{DEVICE_OFFLINE_S, DEVICE_WEAK_S};
 use crate::record::{Record, RecordError, v1};
 use crate::text::Name;
 use crate::time::Timestamp;
@@ -67,5 +70,50 @@ impl Record for Device {
 
     fn from_version(version: u8, body: &[u8]) -> Result<Self, RecordError> {
         v1(version, body)
+    }
+}
+
+/// How the box stands with a terminal. The order of the variants is the order of worry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// It was heard of just now.
+    Online,
+    /// Some of its heartbeats were missed.
+    Weak,
+    /// It has been silent for long.
+    Offline,
+}
+
+impl Presence {
+    /// What a silence means.
+    pub const fn after(silence: Duration) -> Self {
+        match silence.as_secs() {
+            0..DEVICE_WEAK_S => Self::Online,
+            DEVICE_WEAK_S..DEVICE_OFFLINE_S => Self::Weak,
+            DEVICE_OFFLINE_S.. => Self::Offline,
+        }
+    }
+
+    /// The word used on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Weak => "weak",
+            Self::Offline => "offline",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l15_a_silent_device_is_weak_after_two_minutes_and_offline_after_five() {
+        let after = |seconds| Presence::after(Duration::from_secs(seconds));
+        assert_eq!((after(0), after(119)), (Presence::Online, Presence::Online));
+        assert_eq!((after(120), after(299)), (Presence::Weak, Presence::Weak));
+        assert_eq!((after(300), after(u64::MAX)), (Presence::Offline, Presence::Offline));
     }
 }

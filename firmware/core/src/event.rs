@@ -2,14 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::device::DeviceKind;
+use crate::device::{DeviceKind, Presence};
+use crate::entry::EntryEvent;
 use crate::id::{DeviceId, OrderId};
 use crate::money::Money;
 use crate::order::{Change, Order, OrderNumber, PaymentStatus, Recorded, Status};
 use crate::record::{Record, RecordError, v1};
 use crate::settings::{Connectivity, Settings};
-use crate::text::Name;
-use crate::time::Hlc;
+use crate::text::{Name, Note};
+use crate::time::{Hlc, Timestamp};
 
 /// One entry of the log. Its number is the key it is stored under.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,44 @@ pub enum EventData {
         /// What it is.
         kind: DeviceKind,
     },
+    /// An entry came to be or changed.
+    Entry(EntryEvent),
+    /// The catalogue changed.
+    Catalogue {
+        /// Its revision now.
+        revision: u64,
+    },
+    /// A terminal has another name.
+    DeviceRenamed {
+        /// Which one.
+        id: DeviceId,
+        /// What people call it now.
+        name: Name,
+    },
+    /// A terminal may not come in any more.
+    DeviceRevoked {
+        /// Which one.
+        id: DeviceId,
+        /// What people called it.
+        name: Name,
+    },
+    /// A terminal fell silent, or is back.
+    DevicePresence {
+        /// Which one.
+        id: DeviceId,
+        /// How the box stands with it.
+        presence: Presence,
+    },
+    /// The box is kept from the cloud by hand, or no longer.
+    ForcedOffline {
+        /// Until when; none if it is over.
+        until: Option<Timestamp>,
+    },
+    /// The drawer was opened without a sale.
+    DrawerOpened {
+        /// Why.
+        reason: Note,
+    },
 }
 
 /// How an order changed and what it is now.
@@ -80,6 +119,12 @@ pub enum OrderEventKind {
     Closed,
     /// It was voided.
     Voided,
+    /// The kitchen went on with it.
+    Progressed,
+    /// Some of it was paid, or something became of a payment.
+    Paid,
+    /// Money was given back.
+    Refunded,
 }
 
 impl Event {
@@ -91,6 +136,9 @@ impl Event {
             Change::SentToKitchen => OrderEventKind::Sent,
             Change::Closed { .. } => OrderEventKind::Closed,
             Change::Voided { .. } => OrderEventKind::Voided,
+            Change::Progressed(_) => OrderEventKind::Progressed,
+            Change::Tendered(_) | Change::Settled { .. } => OrderEventKind::Paid,
+            Change::Refunded(_) => OrderEventKind::Refunded,
         };
         Self {
             at: recorded.at,
@@ -110,7 +158,7 @@ impl Event {
 
 impl EventData {
     /// The kind's name on the wire: entity, full stop, what happened.
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &str {
         match self {
             Self::Order(order) => match order.kind {
                 OrderEventKind::Created => "order.created",
@@ -118,10 +166,25 @@ impl EventData {
                 OrderEventKind::Sent => "order.sent",
                 OrderEventKind::Closed => "order.closed",
                 OrderEventKind::Voided => "order.voided",
+                OrderEventKind::Progressed => "order.progressed",
+                OrderEventKind::Paid => "order.paid",
+                OrderEventKind::Refunded => "order.refunded",
             },
             Self::Settings(_) => "settings.changed",
             Self::Connectivity(_) => "connectivity.changed",
             Self::DevicePaired { .. } => "device.paired",
+            Self::Entry(entry) => entry.kind.as_str(),
+            Self::Catalogue { .. } => "catalogue.changed",
+            Self::DeviceRenamed { .. } => "device.renamed",
+            Self::DeviceRevoked { .. } => "device.revoked",
+            Self::DevicePresence { presence, .. } => match presence {
+                Presence::Online => "device.online",
+                Presence::Weak => "device.weak",
+                Presence::Offline => "device.offline",
+            },
+            Self::ForcedOffline { until: Some(_) } => "connectivity.forced",
+            Self::ForcedOffline { until: None } => "connectivity.released",
+            Self::DrawerOpened { .. } => "drawer.opened",
         }
     }
 
@@ -131,7 +194,14 @@ impl EventData {
             Self::Order(_) => "order",
             Self::Settings(_) => "settings",
             Self::Connectivity(_) => "connectivity",
-            Self::DevicePaired { .. } => "device",
+            Self::DevicePaired { .. }
+            | Self::DeviceRenamed { .. }
+            | Self::DeviceRevoked { .. }
+            | Self::DevicePresence { .. } => "device",
+            Self::Entry(entry) => entry.entry.entity.as_str(),
+            Self::Catalogue { .. } => "catalogue",
+            Self::ForcedOffline { .. } => "connectivity",
+            Self::DrawerOpened { .. } => "drawer",
         }
     }
 }

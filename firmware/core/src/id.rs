@@ -107,6 +107,38 @@ identifier!(
     /// A recorded conflict.
     ConflictId
 );
+identifier!(
+    /// What a station of the kitchen has to make of one order.
+    TicketId
+);
+identifier!(
+    /// A card payment that waits for the cloud.
+    CardPaymentId
+);
+identifier!(
+    /// A change of stock.
+    MovementId
+);
+identifier!(
+    /// Somebody's time at work.
+    ShiftId
+);
+identifier!(
+    /// Somebody who works here.
+    EmployeeId
+);
+identifier!(
+    /// Somebody who buys here.
+    CustomerId
+);
+identifier!(
+    /// The end of a business day.
+    DayCloseId
+);
+identifier!(
+    /// Cash put into the drawer or taken out.
+    DrawerMovementId
+);
 
 /// The text is not a hyphenated UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Loaded;
+use crate::entry::EntryRef;
 use crate::id::{ConflictId, DeviceId, OrderId};
 use crate::record::{Record, RecordError, v1};
 use crate::time::Timestamp;
@@ -64,4 +66,10 @@ pub enum RememberedResult {
     },
     /// It was refused, and the refusal kept.
     Refused(ConflictId),
+    /// It made an entry, or left it at this version.
+    Entry(EntryRef),
+    /// It changed the catalogue.
+    Loaded(Loaded),
+    /// It left an entry that was there at this version, which may still be the first.
+    EntryLeft(EntryRef),
 }

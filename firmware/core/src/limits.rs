@@ -20,8 +20,34 @@ pub const VERSIONS_PER_ORDER: u32 = 1_000;
 pub const QUANTITY_MAX_THOUSANDTHS: i64 = 100_000_000;
 /// A single price, in minor units: a million million, far above any sale in any currency.
 pub const PRICE_MAX_MINOR: i64 = 1_000_000_000_000;
+/// Changes of one ticket: made, started, ready, served, a few lines taken off, and a recall for every mood of a guest.
+pub const VERSIONS_PER_TICKET: u32 = 100;
 /// Length of an idempotency key, as the IETF draft's implementations allow.
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
+
+// Payments.
+
+/// A processor's token: S0's column has 500 characters.
+pub const CARD_TOKEN_CHARS: usize = 500;
+/// What a reader encrypted about a card: readers send one to two kilobytes.
+pub const CARD_BLOB_CHARS: usize = 4_096;
+/// A tip or a limit beyond this is a slip of the finger; below [`PRICE_MAX_MINOR`], so that sums of them fit.
+pub const TIP_MAX_MINOR: i64 = 1_000_000_000;
+/// Smallest coin, in minor units: 1 000 is what the coarsest cash in use takes (IDR).
+pub const CASH_ROUNDING_MAX_MINOR: i64 = 10_000;
+/// Balances of gift cards and loyalty accounts in one request; they fit in [`BODY_BYTES`].
+pub const ACCOUNTS_PER_REQUEST: usize = 1_000;
+/// Card payments in one answer.
+pub const PAYMENTS_PER_ANSWER: usize = 500;
+/// Card payments in one answer when nobody says how many.
+pub const PAYMENTS_PER_ANSWER_DEFAULT: usize = 100;
+/// How long the box is kept from the cloud when nobody says how long: a drill, not a habit.
+pub const FORCED_OFFLINE_MIN_DEFAULT: u64 = 60;
+/// Longest the box is kept from the cloud by hand: a day of sales is as much as anybody wants to catch up with.
+pub const FORCED_OFFLINE_MIN: u64 = 24 * 60;
+/// Business days for which it is remembered what a card was charged; only the current one is looked at, and a clock
+/// that is set back finds the day before.
+pub const CARD_DAYS_KEPT: u32 = 3;
 
 // What a terminal is told to hold itself to (L14).
 
@@ -48,6 +74,24 @@ pub const THROTTLED_ADDRESSES: usize = 1_024;
 pub const NONCE_LIFE_S: u64 = 120;
 /// Used nonces remembered until they expire. Beyond this, pairing waits.
 pub const NONCES_USED: usize = 1_024;
+/// How often a terminal shows that it is alive (POST /api/local/ping), in seconds.
+pub const HEARTBEAT_S: u32 = 5;
+/// A device that was silent for so long has a weak link: two dozen heartbeats were missed.
+pub const DEVICE_WEAK_S: u64 = 120;
+/// A device that was silent for so long is offline: nobody restarts a till for longer.
+pub const DEVICE_OFFLINE_S: u64 = 300;
+/// How often the box looks for devices that fell silent or came back: as often as they show themselves.
+pub const DEVICE_LOOK_S: u64 = 5;
+
+// The kitchen.
+
+/// Tickets in the queues of all stations: many times what a kitchen works on at once. Beyond it the oldest of a station
+/// leave its queue, or a shop whose kitchen never marks anything would list every ticket it ever had.
+pub const OPEN_TICKETS: u64 = 1_000;
+/// Tickets in one answer, and when the display does not say: a display that knows no pages sees its whole queue.
+pub const TICKETS_PER_ANSWER: usize = 500;
+/// The longest time the kitchen's statistics tell apart: beyond four hours nobody waits for a dish.
+pub const KITCHEN_TIME_MAX_S: u32 = 4 * 3_600;
 
 // Connections.
 
@@ -117,6 +161,47 @@ pub const NOTICE_BYTES: u64 = 4 * 1024 * 1024;
 /// Unreadable rows set aside; beyond this they are only counted.
 pub const QUARANTINED_ROWS: u64 = 1_000;
 
+// The catalogue.
+
+/// Body of a request that loads a catalogue: [`CATALOGUE_ITEMS`] with everything about them take about 8 MB of JSON.
+pub const CATALOGUE_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// Items of a catalogue, which is held in memory: a supermarket's shelf; 10 MB at most.
+pub const CATALOGUE_ITEMS: usize = 20_000;
+/// Categories: more than anybody can find their way in.
+pub const CATALOGUE_CATEGORIES: usize = 2_000;
+/// Groups of modifiers: a large kitchen has about 200.
+pub const CATALOGUE_MODIFIER_GROUPS: usize = 2_000;
+/// Promotions. Every line that is sold looks at all of them.
+pub const CATALOGUE_PROMOTIONS: usize = 500;
+/// Tax rules: a country has about five.
+pub const CATALOGUE_TAX_RULES: usize = 100;
+/// Stations of the kitchen: a hotel has about twenty.
+pub const CATALOGUE_STATIONS: usize = 100;
+/// Deletions that terminals can still learn of; whoever was away for longer fetches everything.
+pub const CATALOGUE_TOMBSTONES: usize = 20_000;
+/// Barcodes of one item: its pieces, its boxes, and those of former packagings.
+pub const BARCODES_PER_ITEM: usize = 20;
+/// Prices of one item that hold for a while: a year of weekly offers.
+pub const PRICES_PER_ITEM: usize = 60;
+/// Groups of modifiers of one item.
+pub const MODIFIER_GROUPS_PER_ITEM: usize = 20;
+/// Modifiers of one group: a bar's list of spirits.
+pub const MODIFIERS_PER_GROUP: usize = 200;
+/// Items or categories one promotion names; beyond it, it is meant for a category.
+pub const TARGETS_PER_PROMOTION: usize = 1_000;
+/// Windows of the day of one promotion.
+pub const HOURS_PER_PROMOTION: usize = 10;
+/// A station's patience, in seconds: whatever takes longer than a day is no ticket of a kitchen.
+pub const STATION_PATIENCE_S: u32 = 86_400;
+/// Objects of the catalogue in one answer, when the terminal asks for pieces.
+pub const MENU_PER_ANSWER: usize = 5_000;
+/// Bytes of one piece of a catalogue on its way out.
+pub const MENU_PIECE_BYTES: usize = 64 * 1024;
+/// Items found by one search.
+pub const ITEMS_PER_ANSWER: usize = 500;
+/// Items found by one search when the terminal does not say.
+pub const ITEMS_PER_ANSWER_DEFAULT: usize = 100;
+
 // Supervision.
 
 /// What the service manager allows between two signs of life.
@@ -134,8 +219,128 @@ pub const STATUS_SILENT_S: u64 = 30;
 /// How long the screen waits for the first word: a start that takes longer is no start.
 pub const STATUS_FIRST_S: u64 = 60;
 
+// Reports and stock.
+
+/// Business days of one report, above a year with its days off: by anything but items.
+pub const REPORT_DAYS: u32 = 400;
+/// Business days of one report by item. A retail shop sells thousands of items a day, each with a total of its own.
+pub const REPORT_ITEM_DAYS: u32 = 31;
+/// Rows of one report; the smallest beyond it are shown as one.
+pub const REPORT_ROWS: usize = 5_000;
+/// Ends of days in one answer.
+pub const DAY_CLOSES_PER_ANSWER: usize = 400;
+/// Items, or movements of one, in one answer.
+pub const STOCK_PER_ANSWER: usize = 500;
+/// The same when the terminal does not say.
+pub const STOCK_PER_ANSWER_DEFAULT: usize = 100;
+/// Movements of one item that are listed. The movements themselves are kept longer; what there is does not depend on it.
+pub const STOCK_MOVEMENTS_LISTED: u64 = 1_000;
+
+// Cleaning up.
+
+/// Days that orders are kept after they ended: a year and the time it takes to look back at it.
+pub const ORDERS_KEPT_DAYS: u32 = 400;
+/// The least, which only the size of the store brings about: what guests still come back with.
+pub const ORDERS_KEPT_DAYS_LEAST: u32 = 7;
+/// Days that anything can be kept: a hundred years.
+pub const DAYS_KEPT_MOST: u32 = 36_500;
+/// Gigabytes of the store above which orders are kept for the least time only. Half the disk counts if that is less.
+pub const STORE_MAX_GB: u64 = 50;
+/// Days that customers are kept who were not seen.
+pub const CUSTOMERS_KEPT_DAYS: u32 = 30;
+/// How often the box looks for what may go.
+pub const CLEAN_UP_EVERY_S: u64 = 30;
+/// Orders removed in one transaction, so that no sale waits for tidying up: 700 000 a day all the same.
+pub const ORDERS_REMOVED_AT_ONCE: usize = 128;
+/// Ended orders looked at in one transaction.
+pub const ENDED_LOOKED_AT: usize = 1_024;
+/// Idempotency keys looked at in one transaction.
+pub const KEYS_LOOKED_AT: usize = 512;
+/// References of the outbox looked at: what waits longer than everything else is little, or nothing was sent at all.
+pub const WAITING_LOOKED_AT: usize = 1_024;
+/// Transactions for one request to clear the cache; the rest goes by itself.
+pub const CLEAR_TRANSACTIONS: usize = 16;
+/// Rows of one kind that are counted for the status of the cache.
+pub const CACHE_ROWS_COUNTED: usize = 10_000;
+/// Rows of one kind that are shown.
+pub const CACHE_PER_ANSWER: usize = 200;
+/// The same when the terminal does not say.
+pub const CACHE_PER_ANSWER_DEFAULT: usize = 50;
+
+// People.
+
+/// People who work in one store, past ones included: the largest stores have about 200 at a time.
+pub const EMPLOYEES: usize = 2_000;
+/// Digits of a PIN: what a person types at a till a hundred times a day.
+pub const PIN_DIGITS_MIN: usize = 4;
+/// Digits of a PIN, at most: more are written on the till.
+pub const PIN_DIGITS_MAX: usize = 8;
+/// Memory of one PIN's hash, in KiB (Argon2id): the least that OWASP advises, and what a Pi with 1 GB can spare.
+pub const PIN_HASH_MEMORY_KIB: u32 = 19 * 1024;
+/// Passes over that memory: about a tenth of a second on a Pi 4.
+pub const PIN_HASH_PASSES: u32 = 2;
+/// Lanes of one hash: it runs on one core, the others sell.
+pub const PIN_HASH_LANES: u32 = 1;
+/// PINs hashed at once, so that a rush to sign in takes neither the memory nor the cores of the tills.
+pub const PIN_HASHES_AT_ONCE: usize = 1;
+/// How long somebody who signs in waits for their turn.
+pub const PIN_TURN_S: u64 = 10;
+/// Wrong PINs of one person before they have to wait.
+pub const WRONG_PINS: u32 = 5;
+/// The first wait after that; every further wrong PIN doubles it.
+pub const LOCK_OUT_FIRST_S: u64 = 30;
+/// The longest wait: a manager who was locked out by somebody else can still finish the day.
+pub const LOCK_OUT_MAX_S: u64 = 15 * 60;
+/// Wrong PINs of one terminal, whoever they are for, before it has to wait.
+pub const WRONG_PINS_OF_DEVICE: u32 = 20;
+/// Then one in so many seconds: ten thousand PINs take more than three days.
+pub const WRONG_PIN_EVERY_S: u64 = 30;
+/// Names that had wrong PINs and are remembered; the one that waits least is forgotten first.
+pub const LOCK_OUTS: usize = 1_024;
+/// Longest a person stays signed in: a long shift.
+pub const SESSION_S: u64 = 12 * 60 * 60;
+/// How long a signed-in terminal may be left alone.
+pub const SESSION_IDLE_S: u64 = 30 * 60;
+/// People signed in at once; the one idle longest is signed out first.
+pub const SESSIONS: usize = 1_000;
+
+/// Largest number of an audit entry that can be asked for: what JavaScript counts exactly.
+pub const AUDIT_NUMBER_MAX: u64 = (1 << 53) - 1;
+/// Audit entries in one answer.
+pub const AUDIT_PER_ANSWER: usize = 1_000;
+/// Audit entries in one answer when the terminal does not say.
+pub const AUDIT_PER_ANSWER_DEFAULT: usize = 100;
+/// Audit entries that are verified in one view of the store: some ten milliseconds on a Pi.
+pub const AUDIT_PER_VIEW: usize = 2_000;
+
+/// How far a terminal's clock may be ahead of the box's when somebody clocks in.
+pub const CLOCK_SKEW_S: u64 = 5 * 60;
+/// Shifts before and after a clock event that are looked at: only one with a hundred others in it goes unnoticed.
+pub const SHIFTS_SEEN: usize = 50;
+/// Shifts without an end that are looked at: beyond it somebody has never clocked out for months.
+pub const OPEN_SHIFTS_SEEN: usize = 50;
+/// Shifts in one answer.
+pub const SHIFTS_PER_ANSWER: usize = 500;
+/// Shifts in one answer when the terminal does not say.
+pub const SHIFTS_PER_ANSWER_DEFAULT: usize = 100;
+
+/// Words a customer is found by: those of the longest name, the number, the address and the account.
+pub const CUSTOMER_WORDS: usize = 67;
+/// Characters of such a word that are kept: nobody types more to find somebody.
+pub const CUSTOMER_WORD_CHARS: usize = 64;
+/// Customers in one answer.
+pub const CUSTOMERS_PER_ANSWER: usize = 500;
+/// Customers in one answer when the terminal does not say: what a screen shows.
+pub const CUSTOMERS_PER_ANSWER_DEFAULT: usize = 50;
+
+const _: () = assert!(PIN_DIGITS_MIN <= PIN_DIGITS_MAX, "there must be PINs");
+const _: () = assert!(SESSION_IDLE_S <= SESSION_S, "idle time is part of the session");
+const _: () = assert!(LOCK_OUT_FIRST_S <= LOCK_OUT_MAX_S, "waits grow");
 const _: () = assert!(BATCH_COMMANDS <= COMMIT_QUEUE, "a batch must fit in the queue");
 const _: () = assert!(EVENTS_PRUNED_AT_ONCE < EVENTS_KEPT, "pruning must leave events to read");
 const _: () = assert!(CHECK_IN_S < WATCHDOG_S && PROBE_S < WATCHDOG_S, "a hang must show before init acts");
 const _: () = assert!(2 * STATUS_EVERY_S < STATUS_SILENT_S, "one late word is no silence");
+const _: () = assert!(DEVICE_WEAK_S < DEVICE_OFFLINE_S, "a link is weak before it is gone");
+const _: () = assert!((HEARTBEAT_S as u64) < DEVICE_WEAK_S, "one heartbeat may be missed");
 const _: () = assert!(TERMINAL_BACKLOG <= DEVICE_BURST, "a till must be able to replay its whole backlog");
+const _: () = assert!(ORDERS_KEPT_DAYS_LEAST <= ORDERS_KEPT_DAYS, "the default must be allowed");

@@ -50,6 +50,30 @@ impl Money {
         round_div(i128::from(self.0) * i128::from(quantity.thousandths()), 1_000)
     }
 
+    /// So many parts per million of this amount, rounded half away from zero to the minor unit.
+    pub fn share(self, ppm: u32) -> Option<Self> {
+        round_div(i128::from(self.0) * i128::from(ppm), 1_000_000)
+    }
+
+    /// The `part` of a `whole` of this amount, rounded half away from zero; of nothing it is nothing.
+    pub fn portion(self, part: i64, whole: i64) -> Option<Self> {
+        if whole <= 0 { Some(Self::ZERO) } else { round_div(i128::from(self.0) * i128::from(part), i128::from(whole)) }
+    }
+
+    /// The multiple of `step` nearest to this amount; the larger of two that are equally near.
+    pub fn nearest(self, step: Self) -> Option<Self> {
+        if step.0 <= 1 {
+            Some(self)
+        } else {
+            round_div(i128::from(self.0), i128::from(step.0))?.0.checked_mul(step.0).map(Self)
+        }
+    }
+
+    /// Whether it can be counted out in pieces of `step`.
+    pub const fn is_multiple_of(self, step: Self) -> bool {
+        step.0 <= 1 || self.0 % step.0 == 0
+    }
+
     /// The sum of many amounts, or `None` if it cannot be represented.
     pub fn sum(amounts: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
         amounts.into_iter().try_fold(Self::ZERO, |sum, amount| sum.checked_add(amount?))

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::entry::EntryRef;
 use crate::id::OrderId;
 use crate::record::{Record, RecordError, v1};
 
@@ -10,6 +11,12 @@ use crate::record::{Record, RecordError, v1};
 pub enum Lane {
     /// At once: orders, payments, clock events.
     Critical = 0,
+    /// Within five minutes: stock, the kitchen, customers.
+    High = 1,
+    /// Within the hour: employees, the audit log.
+    Normal = 2,
+    /// Once a day: statistics and reports.
+    Low = 3,
 }
 
 /// A change that has not reached the cloud. Stored under (lane, number of its event).
@@ -22,6 +29,8 @@ pub enum OutboxEntry {
         /// The version the change made.
         version: u32,
     },
+    /// One version of an entry.
+    Entry(EntryRef),
 }
 
 impl OutboxEntry {
@@ -29,6 +38,7 @@ impl OutboxEntry {
     pub const fn lane(&self) -> Lane {
         match self {
             Self::Order { .. } => Lane::Critical,
+            Self::Entry(entry) => entry.entity.lane(),
         }
     }
 }

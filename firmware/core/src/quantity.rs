@@ -19,6 +19,17 @@ impl Quantity {
         Self(thousandths)
     }
 
+    /// So many pieces, or `None` if it is beyond [`QUANTITY_MAX_THOUSANDTHS`].
+    pub fn pieces(pieces: u64) -> Option<Self> {
+        let thousandths = i64::try_from(pieces).ok()?.checked_mul(1_000)?;
+        (thousandths <= QUANTITY_MAX_THOUSANDTHS).then_some(Self(thousandths))
+    }
+
+    /// How many whole pieces it holds; none below zero.
+    pub fn whole(self) -> u64 {
+        u64::try_from(self.0 / 1_000).unwrap_or(0)
+    }
+
     /// The quantity in thousandths.
     pub const fn thousandths(self) -> i64 {
         self.0
@@ -50,6 +61,12 @@ impl Quantity {
     /// Whether the quantity is more than nothing.
     pub const fn is_positive(self) -> bool {
         self.0 > 0
+    }
+
+    /// The same the other way round.
+    #[must_use]
+    pub const fn negated(self) -> Self {
+        Self(-self.0)
     }
 
     /// The sum, or `None` if it is beyond [`QUANTITY_MAX_THOUSANDTHS`] either way.

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::money::{Currency, TaxRule};
+use crate::day::Calendar;
+use crate::money::{Currency, Money, TaxRule};
+use crate::order::Terms;
+use crate::payment::Policy;
 use crate::record::{Record, RecordError, v1};
 use crate::text::Name;
 
@@ -15,10 +18,31 @@ pub struct Settings {
     pub currency: Currency,
     /// IANA name of the time zone its days begin and end in.
     pub timezone: Name,
+    /// Hours after midnight at which business days begin.
+    pub day_starts_at_h: u8,
     /// Prefix of the order numbers this box gives out.
     pub register: Name,
     /// The tax on what it sells.
     pub tax_rule: TaxRule,
+    /// The smallest coin: cash is rounded to it.
+    pub cash_rounding: Money,
+    /// How much is risked on cards while the cloud is away.
+    pub payments: Policy,
+}
+
+impl Settings {
+    /// When the store's business days begin and end.
+    pub fn calendar(&self) -> Calendar {
+        Calendar::new(&self.timezone, self.day_starts_at_h)
+    }
+
+    /// What the payments of an order depend on.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            cash_rounding: self.cash_rounding,
+            signature_above: self.payments.limits.map(|limits| limits.signature_above),
+        }
+    }
 }
 
 impl Record for Settings {

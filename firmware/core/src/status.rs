@@ -8,7 +8,7 @@ use crate::settings::Connectivity;
 use crate::text::Name;
 use crate::time::Timestamp;
 
-/// What the daemon writes beside its sockets for the screen. It is not `Debug`: it may hold the pairing secret.
+/// What the daemon writes beside its sockets for the screen. It is not `Debug`: it may hold secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BoxStatus {
@@ -32,6 +32,9 @@ pub struct BoxStatus {
     /// installer, later it may be anybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairing_secret: Option<String>,
+    /// The first owner's PIN, for as long as it is not changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_pin: Option<String>,
     /// Changes of orders that have not reached the cloud.
     pub pending_uploads: u64,
     /// How the box stands with the cloud.

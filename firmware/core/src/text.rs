@@ -34,6 +34,12 @@ impl<const MAX: usize> Text<MAX> {
         Ok(Self(text))
     }
 
+    /// Text of the box's own, without what does not fit.
+    pub fn cut(text: &str) -> Self {
+        let fits = text.chars().filter(|c| !c.is_control()).take(MAX).collect();
+        Self(fits)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -5,18 +5,23 @@
 use proptest::prelude::*;
 use storebox_core::command::{Actor, Rejection};
 use storebox_core::device::DeviceKind;
-use storebox_core::id::{DeviceId, LineId, OrderId, TenderId};
+use storebox_core::id::{DeviceId, EmployeeId, LineId, OrderId, TenderId};
 use storebox_core::limits::{LINES_PER_ORDER, VERSIONS_PER_ORDER};
 use storebox_core::money::{Money, TaxRule};
 use storebox_core::order::{
-    Action, CashOffered, Change, Decision, Expected, Header, HeaderPatch, Line, LineChange, Modification, Modifier,
-    Opened, Order, OrderNumber, PaymentStatus, Recorded, Status, decide, open,
+    Action, Change, Decision, Expected, Header, HeaderPatch, Line, LineChange, Means, Modification, Modifier, Opened,
+    Order, OrderLine, OrderNumber, PaymentStatus, Pricing, Recorded, Status, TenderWish, Terms, decide, open,
 };
+use storebox_core::people::{Role, Staff};
 use storebox_core::quantity::Quantity;
 use storebox_core::text::{Name, Note};
 use storebox_core::time::{Hlc, Timestamp};
 
-const TILL: Actor = Actor { device: DeviceId::from_bytes([1; 16]), kind: DeviceKind::Pos };
+/// No coin is smaller than the minor unit, and nobody signs.
+const TERMS: Terms = Terms { cash_rounding: Money::from_minor(1), signature_above: None };
+const MANAGER: Actor =
+    Actor { staff: Some(Staff { employee: EmployeeId::from_bytes([4; 16]), role: Role::Manager }), ..TILL };
+const TILL: Actor = Actor { device: DeviceId::from_bytes([1; 16]), kind: DeviceKind::Pos, staff: None };
 
 fn name(text: &str) -> Name {
     Name::new(text.to_owned()).unwrap()
@@ -35,29 +40,44 @@ fn line(number: u8, price: i64, thousandths: i64) -> Line {
         unit_price: Money::from_minor(price),
         modifiers: Vec::new(),
         notes: None,
-        open_item: true,
+        pricing: Pricing::OpenItem,
+        tax: TaxRule { rate_ppm: 100_000, included: false },
+        discount: None,
+        category: None,
+        station: None,
+        stocked: false,
     }
 }
 
 fn opened(lines: Vec<Line>, tax_rule: TaxRule) -> Opened {
     let number = OrderNumber { register: name("A"), serial: 42 };
+    let lines = lines.into_iter().map(|line| Line { tax: tax_rule, ..line }).collect();
     Opened { number, client_id: None, header: Header::default(), lines, tax_rule }
 }
 
 fn order(lines: Vec<Line>) -> Order {
     let tax = TaxRule { rate_ppm: 100_000, included: false };
-    open(OrderId::from_bytes([9; 16]), opened(lines, tax), TILL.device, at(0)).unwrap().1
+    open(OrderId::from_bytes([9; 16]), opened(lines, tax), &TILL, at(0)).unwrap().1
 }
 
 fn after(order: &Order, action: &Action) -> Result<Order, Rejection> {
-    match decide(order, action, Expected::default(), &TILL, at(u64::from(order.version)))? {
+    match decide(order, action, Expected::default(), &MANAGER, &TERMS, at(u64::from(order.version)))? {
         Decision::Unchanged => Ok(order.clone()),
         Decision::Record(decided) => Ok(decided.1),
     }
 }
 
 fn cash(amount: i64) -> Action {
-    Action::Close { cash: vec![CashOffered { id: TenderId::from_bytes([3; 16]), amount: Money::from_minor(amount) }] }
+    Action::Close { tenders: vec![note(3, amount)] }
+}
+
+fn note(id: u8, amount: i64) -> TenderWish {
+    let (id, amount) = (TenderId::from_bytes([id; 16]), Money::from_minor(amount));
+    TenderWish { id, field: "tenders".to_owned(), amount, tip: Money::ZERO, means: Means::Cash }
+}
+
+fn void() -> Action {
+    Action::Void { reason: Note::new("guest left".to_owned()).ok() }
 }
 
 fn in_status(status: Status) -> Order {
@@ -67,7 +87,7 @@ fn in_status(status: Status) -> Order {
         Status::Confirmed => after(&fresh, &Action::SendToKitchen).unwrap(),
         Status::Preparing | Status::Ready => Order { status, ..after(&fresh, &Action::SendToKitchen).unwrap() },
         Status::Completed => after(&fresh, &cash(550)).unwrap(),
-        Status::Voided => after(&fresh, &Action::Void { reason: None }).unwrap(),
+        Status::Voided => after(&fresh, &void()).unwrap(),
     }
 }
 
@@ -75,7 +95,7 @@ fn in_status(status: Status) -> Order {
 #[test]
 fn every_transition_is_allowed_or_refused_as_drawn() {
     let modify = Action::Modify(Modification { added: vec![line(2, 100, 1_000)], ..Modification::default() });
-    let actions = [modify, Action::SendToKitchen, cash(10_000), Action::Void { reason: None }];
+    let actions = [modify, Action::SendToKitchen, cash(10_000), void()];
     for status in Status::ALL {
         let order = in_status(status);
         assert_eq!(order.status, status);
@@ -109,10 +129,9 @@ fn cash_gives_change_and_too_little_is_refused_with_what_is_due() {
 #[test]
 fn several_notes_cover_the_total_in_the_order_they_were_counted() {
     let order = order(vec![line(1, 1_000, 1_000)]);
-    let note = |id, amount| CashOffered { id: TenderId::from_bytes([id; 16]), amount: Money::from_minor(amount) };
-    let closed = after(&order, &Action::Close { cash: vec![note(1, 1_000), note(2, 500)] }).unwrap();
+    let closed = after(&order, &Action::Close { tenders: vec![note(1, 1_000), note(2, 500)] }).unwrap();
     assert_eq!(closed.tenders.iter().map(|tender| tender.change.minor()).collect::<Vec<_>>(), [0, 400]);
-    let too_many = Action::Close { cash: vec![note(1, 1_100), note(2, 500)] };
+    let too_many = Action::Close { tenders: vec![note(1, 1_100), note(2, 500)] };
     assert!(matches!(after(&order, &too_many), Err(Rejection::Invalid { .. })));
 }
 
@@ -121,7 +140,7 @@ fn an_empty_order_can_be_opened_but_neither_sent_nor_closed() {
     let tab = order(Vec::new());
     assert_eq!(after(&tab, &Action::SendToKitchen), Err(Rejection::NothingOrdered));
     assert_eq!(after(&tab, &cash(100)), Err(Rejection::NothingOrdered));
-    assert_eq!(after(&tab, &Action::Void { reason: None }).unwrap().status, Status::Voided);
+    assert_eq!(after(&tab, &void()).unwrap().status, Status::Voided);
 }
 
 #[test]
@@ -139,8 +158,8 @@ fn sending_twice_changes_nothing_but_new_lines_are_sent() {
 fn what_a_terminal_expects_must_hold() {
     let order = order(vec![line(1, 100, 1_000)]);
     let moved = after(&order, &Action::SendToKitchen).unwrap();
-    let void = Action::Void { reason: None };
-    let try_with = |expected| decide(&moved, &void, expected, &TILL, at(9));
+    let void = void();
+    let try_with = |expected| decide(&moved, &void, expected, &MANAGER, &TERMS, at(9));
     let stale = Expected { version: Some(order.version), updated_at: None };
     assert_eq!(try_with(stale), Err(Rejection::StaleVersion { current: Box::new(moved.clone()) }));
     let stale = Expected { version: None, updated_at: Some(order.updated_at) };
@@ -156,15 +175,15 @@ fn a_header_changes_only_for_who_has_seen_it() {
     let action = Action::Modify(Modification { header, ..Modification::default() });
     assert_eq!(after(&order, &action), Err(Rejection::VersionNeeded));
     let seen = Expected { version: Some(1), updated_at: None };
-    let Ok(Decision::Record(decided)) = decide(&order, &action, seen, &TILL, at(1)) else { panic!("refused") };
+    let Ok(Decision::Record(decided)) = decide(&order, &action, seen, &TILL, &TERMS, at(1)) else { panic!("refused") };
     assert_eq!(decided.1.header.table_id, Some(name("table-5")));
 }
 
 #[test]
 fn a_kiosk_changes_only_its_own_orders() {
     let order = order(vec![line(1, 100, 1_000)]);
-    let kiosk = |device| Actor { device, kind: DeviceKind::Kiosk };
-    let try_as = |actor| decide(&order, &Action::SendToKitchen, Expected::default(), &actor, at(1));
+    let kiosk = |device| Actor { device, kind: DeviceKind::Kiosk, staff: None };
+    let try_as = |actor| decide(&order, &Action::SendToKitchen, Expected::default(), &actor, &TERMS, at(1));
     assert_eq!(try_as(kiosk(DeviceId::from_bytes([8; 16]))), Err(Rejection::NotYours));
     assert!(try_as(kiosk(TILL.device)).is_ok());
 }
@@ -189,28 +208,28 @@ fn lines_change_by_differences_and_go_when_nothing_is_left() {
 #[test]
 fn bounds_hold() {
     let many: Vec<Line> = (0..=LINES_PER_ORDER).map(|_| line(1, 1, 1_000)).collect();
-    let refused = open(OrderId::from_bytes([9; 16]), opened(many, TaxRule::default()), TILL.device, at(0));
+    let refused = open(OrderId::from_bytes([9; 16]), opened(many, TaxRule::default()), &TILL, at(0));
     assert!(matches!(refused, Err(Rejection::TooMany { .. })));
     let worn_out = Order { version: VERSIONS_PER_ORDER, ..order(vec![line(1, 1, 1_000)]) };
     assert!(matches!(after(&worn_out, &Action::SendToKitchen), Err(Rejection::TooMany { .. })));
     let huge = vec![line(1, i64::MAX / 2, 1_000), line(2, i64::MAX / 2, 1_000), line(3, 2, 1_000)];
-    let refused = open(OrderId::from_bytes([9; 16]), opened(huge, TaxRule::default()), TILL.device, at(0));
+    let refused = open(OrderId::from_bytes([9; 16]), opened(huge, TaxRule::default()), &TILL, at(0));
     assert!(matches!(refused, Err(Rejection::Invalid { .. })));
     let below_zero = Line {
         modifiers: vec![Modifier { id: None, name: name("without"), price: Money::from_minor(-101) }],
         ..line(1, 100, 1_000)
     };
-    let refused = open(OrderId::from_bytes([9; 16]), opened(vec![below_zero], TaxRule::default()), TILL.device, at(0));
+    let refused = open(OrderId::from_bytes([9; 16]), opened(vec![below_zero], TaxRule::default()), &TILL, at(0));
     assert!(matches!(refused, Err(Rejection::Invalid { .. })));
 }
 
 #[test]
 fn a_history_that_does_not_begin_or_begins_twice_is_broken() {
-    let send = Recorded { at: at(1), device: TILL.device, change: Change::SentToKitchen };
+    let send = Recorded { at: at(1), device: TILL.device, staff: None, change: Change::SentToKitchen };
     assert!(Order::opened(OrderId::from_bytes([9; 16]), &send).is_err());
     let mut order = order(vec![line(1, 1, 1_000)]);
     let again = Change::Opened(opened(Vec::new(), TaxRule::default()));
-    assert!(order.apply(&Recorded { at: at(2), device: TILL.device, change: again }).is_err());
+    assert!(order.apply(&Recorded { at: at(2), device: TILL.device, staff: None, change: again }).is_err());
 }
 
 fn any_action() -> impl Strategy<Value = Action> {
@@ -234,7 +253,7 @@ fn any_action() -> impl Strategy<Value = Action> {
         1 => removed.prop_map(Action::Modify),
         2 => Just(Action::SendToKitchen),
         1 => (0i64..100_000).prop_map(cash),
-        1 => Just(Action::Void { reason: None }),
+        1 => Just(void()),
     ]
 }
 
@@ -249,11 +268,11 @@ proptest! {
     ) {
         let id = OrderId::from_bytes([9; 16]);
         let (first, mut order) =
-            open(id, opened(vec![line(1, 250, 1_000)], TaxRule { rate_ppm, included }), TILL.device, at(0)).unwrap();
+            open(id, opened(vec![line(1, 250, 1_000)], TaxRule { rate_ppm, included }), &TILL, at(0)).unwrap();
         let mut history = vec![first];
         let mut states = vec![order.clone()];
         for (action, wall) in actions {
-            let Ok(Decision::Record(decided)) = decide(&order, &action, Expected::default(), &TILL, at(wall)) else {
+            let Ok(Decision::Record(decided)) = decide(&order, &action, Expected::default(), &MANAGER, &TERMS, at(wall)) else {
                 continue;
             };
             let (recorded, after) = *decided;
@@ -262,7 +281,18 @@ proptest! {
             prop_assert!(after.updated_at > order.updated_at);
             let subtotal: i64 = after.lines.iter().map(|line| line.line.total().unwrap().minor()).sum();
             prop_assert_eq!(after.totals.subtotal.minor(), subtotal);
-            let added = if included { 0 } else { after.totals.tax.minor() };
+            // Two tax rules on one check: the first line's, and that of every line that was added.
+            let (mut tax, mut added) = (0, 0);
+            for first in [true, false] {
+                let of_rule = |line: &&OrderLine| (line.line.tax == TaxRule { rate_ppm, included }) == first;
+                let sum: i64 = after.lines.iter().filter(of_rule).map(|line| line.line.total().unwrap().minor()).sum();
+                let rule = if first { TaxRule { rate_ppm, included } } else { line(0, 0, 0).tax };
+                let whole = if rule.included { 1_000_000 + i64::from(rule.rate_ppm) } else { 1_000_000 };
+                let of_sum = (2 * sum * i64::from(rule.rate_ppm) + whole) / (2 * whole);
+                tax += of_sum;
+                added += if rule.included { 0 } else { of_sum };
+            }
+            prop_assert_eq!(after.totals.tax.minor(), tax);
             prop_assert_eq!(after.totals.total.minor(), subtotal + added);
             if after.status == Status::Completed {
                 prop_assert_eq!(after.paid(), Some(after.totals.total));

@@ -147,6 +147,9 @@ fn next_step(facts: &Facts) -> String {
         (Some(BoxStatus { state: BoxState::Selling, pairing_secret: Some(secret), .. }), Some(address)) => {
             format!("Pair the first terminal at {address} with the secret {}", plain(secret))
         }
+        (Some(BoxStatus { state: BoxState::Selling, owner_pin: Some(pin), .. }), _) => {
+            format!("Sign in at a terminal as \"owner\" with the PIN {}, and choose another one.", plain(pin))
+        }
         (Some(BoxStatus { state: BoxState::Selling, .. }), _) => "All is well: there is nothing to do.".to_owned(),
         (_, _) => "Wait until the box has started.".to_owned(),
     }

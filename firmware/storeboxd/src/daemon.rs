@@ -11,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use storebox_core::catalogue::{self, sample::SampleShop};
 use storebox_core::command::{Command, Rejection, Request};
 use storebox_core::limits::STREAMS;
 use tokio::net::TcpListener;
@@ -22,11 +23,14 @@ use crate::config::Config;
 use crate::lan::auth::Devices;
 use crate::lan::identity::{IdentityError, LanIdentity, LeafNames};
 use crate::lan::pairing::{Nonces, PairingSecret, SecretError};
+use crate::lan::payment_key::PaymentKey;
+use crate::lan::people::{FirstOwner, OwnerError, Pins, Sessions};
 use crate::lan::server::{Connections, Server};
 use crate::lan::tls::{ServerTls, TlsError};
 use crate::lan::{self, Api, renewal};
 use crate::screen_status::ScreenStatus;
 use crate::store::{DiskMedium, ReadError, Store, StoreError, SubmitError, Writer};
+use crate::upkeep;
 use crate::watchdog::{CheckIn, Watchdog, notify};
 
 /// A box that has started.
@@ -53,6 +57,8 @@ pub struct Greeting {
     pub address: SocketAddr,
     /// The pairing secret.
     pub secret: String,
+    /// The first owner's PIN, until it is changed.
+    pub owner_pin: Option<String>,
     /// SHA-256 of the LAN key's SubjectPublicKeyInfo, hexadecimal.
     pub fingerprint: String,
     /// The certificate authority's file.
@@ -88,6 +94,7 @@ impl Daemon {
         }
         let tls = Arc::new(ServerTls::new(&identity)?);
         let secret = PairingSecret::load_or_make(&config.secret_file())?;
+        let owner = FirstOwner::make_or_find(&store, &lan_dir).await?;
         let listen = config.lan.listen;
         let by_whom = if inherited.is_some() { " (handed over by the service manager)" } else { "" };
         let listener = match inherited {
@@ -110,13 +117,19 @@ impl Daemon {
             limits: lan::pair::LimitsBody::new(&config.lan),
             pairing: tokio::sync::Mutex::default(),
             secret,
+            payment_key: PaymentKey::in_folder(&config.secrets_dir()),
             nonces: Nonces::default(),
             attempts: lan::pair::Attempts::default(),
+            sessions: Sessions::default(),
+            pins: Pins::default(),
+            owner,
             fingerprint: identity.fingerprint(),
             ca_pem: identity.ca_pem().to_owned(),
+            retention: config.retention(),
             connections: Connections::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),
             stopping,
+            price_override: config.store.price_override,
         });
         let router = lan::router(Arc::clone(&api));
         let server = Server { listener, tls, router, api, check_in: CheckIn::new(Arc::clone(&clock)) };
@@ -141,11 +154,24 @@ impl Daemon {
         })
     }
 
+    /// Gives a store that never had a catalogue a sample one; another keeps what it has.
+    ///
+    /// # Errors
+    /// [`DaemonError::Submit`] if the store does not take it.
+    pub async fn seed(&self, shop: SampleShop) -> Result<(), DaemonError> {
+        if self.store.catalogue().revision() > 0 {
+            log::info!("the store has a catalogue; the sample shop is left out");
+            return Ok(());
+        }
+        tell(&self.store, Command::Catalogue(catalogue::Command::Replace(Box::new(shop.bundle())))).await
+    }
+
     /// What to tell a person at a desk.
     pub fn greeting(&self) -> Result<Greeting, DaemonError> {
         Ok(Greeting {
             address: self.server.listener.local_addr().map_err(DaemonError::Signals)?,
             secret: self.server.api.secret.expose().to_owned(),
+            owner_pin: self.server.api.owner.pin(),
             fingerprint: lan::identity::hex(&self.server.api.fingerprint),
             ca_file: self.lan_dir.join("ca.pem"),
         })
@@ -176,12 +202,14 @@ impl Daemon {
         let tls = Arc::clone(&server.tls);
         let watching = tokio::spawn(watchdog.run(stop.subscribe()));
         let renewing = tokio::spawn(renewal::run(identity, names, tls, clock, stop.subscribe()));
+        let tidying = tokio::spawn(upkeep::run(Arc::clone(&server.api), stop.subscribe()));
         let (api, stopping) = (Arc::clone(&server.api), stop.subscribe());
         let telling = tokio::spawn(async move {
             if let Some(screen) = screen {
                 screen.follow(api, stopping).await;
             }
         });
+        let noticing = tokio::spawn(lan::devices::presence::follow(Arc::clone(&server.api), stop.subscribe()));
         let mut serving = tokio::spawn(server.run(stop.subscribe()));
         let mut writing = tokio::task::spawn_blocking(move || writer.join());
         notify(sd_notify::NotifyState::Ready);
@@ -198,7 +226,7 @@ impl Daemon {
         if !serving.is_finished() {
             let _served = serving.await;
         }
-        let _ended = (watching.await, renewing.await, telling.await);
+        let _ended = (watching.await, renewing.await, telling.await, noticing.await, tidying.await);
         store.close();
         let ended = match ended_early {
             Some(ended) => ended,
@@ -288,6 +316,8 @@ pub enum DaemonError {
     Tls(TlsError),
     /// The pairing secret cannot be used.
     Secret(SecretError),
+    /// The first owner cannot be made.
+    Owner(OwnerError),
     /// The address cannot be listened on.
     Listen {
         /// Which address.
@@ -322,6 +352,7 @@ impl fmt::Display for DaemonError {
             Self::Identity(error) => write!(f, "the LAN certificate cannot be used: {error}"),
             Self::Tls(error) => write!(f, "TLS cannot be set up: {error}"),
             Self::Secret(error) => write!(f, "the pairing secret cannot be used: {error}"),
+            Self::Owner(error) => write!(f, "the first owner cannot be made: {error}"),
             Self::Listen { listen, error } => write!(f, "cannot listen on {listen}: {error}"),
             Self::Signals(error) => write!(f, "the operating system refuses: {error}"),
         }
@@ -349,4 +380,4 @@ macro_rules! from_errors {
     )*};
 }
 
-from_errors!(SubmitError => Submit, ReadError => Read, IdentityError => Identity, TlsError => Tls, SecretError => Secret);
+from_errors!(SubmitError => Submit, ReadError => Read, IdentityError => Identity, TlsError => Tls, SecretError => Secret, OwnerError => Owner);

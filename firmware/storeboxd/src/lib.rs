@@ -8,6 +8,7 @@
 //! | [`lan`] | what terminals reach |
 //! | [`inherited`] | the listener a service manager hands over |
 //! | [`screen_status`] | what the screen is told |
+//! | [`upkeep`] | what keeps the box from filling up |
 //! | [`watchdog`] | signs of life for the service manager |
 //! | [`clock`], [`entropy`], [`logging`] | time, randomness and log lines, each in one place |
 
@@ -20,4 +21,5 @@ pub mod lan;
 pub mod logging;
 pub mod screen_status;
 pub mod store;
+pub mod upkeep;
 pub mod watchdog;

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use storebox_core::catalogue::sample::SampleShop;
 use storeboxd::config::Config;
 use storeboxd::daemon::{Daemon, DaemonError, Greeting};
 use storeboxd::{inherited, logging};
@@ -24,11 +25,14 @@ const WORKER_THREADS: usize = 4;
 const HELP: &str = "\
 storeboxd: the daemon of the store box
 
-Usage: storeboxd [--config FILE]
+Usage: storeboxd [--config FILE] [--sample-shop restaurant|retail]
 
   --config FILE  read the configuration from FILE (TOML); without it the box
                  runs for this machine only: https://127.0.0.1:8443, state
                  under the build's target folder or ./storebox-state
+  --sample-shop SHOP
+                 give a store that has no catalogue one to try: a restaurant of
+                 some 120 dishes and drinks, or a retail shop of 2,000 barcodes
   --help         show this
   --version      show the release
 
@@ -53,34 +57,36 @@ fn main() -> ExitCode {
     match arguments {
         Arguments::Help => show(HELP),
         Arguments::Version => show(concat!("storeboxd ", env!("CARGO_PKG_VERSION"), "\n")),
-        Arguments::Run { config } => serve(config),
+        Arguments::Run { config, sample_shop } => serve(config, sample_shop),
     }
 }
 
 enum Arguments {
     Help,
     Version,
-    Run { config: Option<PathBuf> },
+    Run { config: Option<PathBuf>, sample_shop: Option<SampleShop> },
 }
 
 impl Arguments {
     fn parse() -> Result<Self, lexopt::Error> {
         use lexopt::prelude::*;
         let mut config = None;
+        let mut sample_shop = None;
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
                 Long("config") => config = Some(PathBuf::from(parser.value()?)),
+                Long("sample-shop") => sample_shop = Some(parser.value()?.parse()?),
                 Short('h') | Long("help") => return Ok(Self::Help),
                 Short('V') | Long("version") => return Ok(Self::Version),
                 Short(_) | Long(_) | Value(_) => return Err(argument.unexpected()),
             }
         }
-        Ok(Self::Run { config })
+        Ok(Self::Run { config, sample_shop })
     }
 }
 
-fn serve(file: Option<PathBuf>) -> ExitCode {
+fn serve(file: Option<PathBuf>, sample_shop: Option<SampleShop>) -> ExitCode {
     let inherited = inherited::take();
     logging::start();
     log::info!("storeboxd {}", env!("CARGO_PKG_VERSION"));
@@ -105,7 +111,7 @@ fn serve(file: Option<PathBuf>) -> ExitCode {
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(start_and_run(&config, inherited, is_desk)),
+        Ok(runtime) => runtime.block_on(start_and_run(&config, inherited, sample_shop, is_desk)),
         Err(error) => Err(DaemonError::Signals(error)),
     };
     match result {
@@ -120,8 +126,16 @@ fn serve(file: Option<PathBuf>) -> ExitCode {
     }
 }
 
-async fn start_and_run(config: &Config, inherited: Option<TcpListener>, is_desk: bool) -> Result<(), DaemonError> {
+async fn start_and_run(
+    config: &Config,
+    inherited: Option<TcpListener>,
+    sample_shop: Option<SampleShop>,
+    is_desk: bool,
+) -> Result<(), DaemonError> {
     let daemon = Daemon::start(config, inherited).await?;
+    if let Some(shop) = sample_shop {
+        daemon.seed(shop).await?;
+    }
     if is_desk {
         show(&greet(&daemon.greeting()?));
     }
@@ -139,13 +153,16 @@ fn desk_folder() -> PathBuf {
 }
 
 fn greet(greeting: &Greeting) -> String {
-    let Greeting { address, secret, fingerprint, ca_file } = greeting;
+    let Greeting { address, secret, owner_pin, fingerprint, ca_file } = greeting;
     let ca = ca_file.display();
+    let owner = owner_pin.as_ref().map_or_else(String::new, |pin| {
+        format!("Owner's PIN         {pin} (sign in as \"owner\"; it has to be changed then)\n")
+    });
     format!(
         "\n\
          The box is open at  https://{address}/\n\
          Pairing secret      {secret}\n\
-         Fingerprint         {fingerprint}\n\
+         {owner}Fingerprint         {fingerprint}\n\
          Certificate         {ca}\n\
          \n\
          Pair a till and place an order:\n\

@@ -58,6 +58,7 @@ impl ScreenStatus {
             port: None,
             paired_devices: 0,
             pairing_secret: None,
+            owner_pin: None,
             pending_uploads: 0,
             connectivity: config.connectivity(),
             at: now,
@@ -109,6 +110,7 @@ impl ScreenStatus {
             port: Some(api.port),
             paired_devices,
             pairing_secret: accepts_the_first.then(|| api.secret.expose().to_owned()),
+            owner_pin: api.owner.pin(),
             connectivity: api.connectivity,
             ..self.status.clone()
         });

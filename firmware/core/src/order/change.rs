@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{DeviceId, LineId, TenderId};
+use crate::id::{DeviceId, EmployeeId, LineId, TenderId};
 use crate::money::{Money, TaxRule};
-use crate::order::OrderNumber;
+use crate::order::{OrderNumber, Status};
+use crate::payment::LastFour;
 use crate::quantity::Quantity;
 use crate::record::{Record, RecordError, v1};
 use crate::text::{Name, Note};
@@ -17,6 +18,8 @@ pub struct Recorded {
     pub at: Hlc,
     /// By which terminal.
     pub device: DeviceId,
+    /// By whom, if somebody was signed in.
+    pub staff: Option<EmployeeId>,
     /// What.
     pub change: Change,
 }
@@ -48,6 +51,21 @@ pub enum Change {
         /// Why.
         reason: Option<Note>,
     },
+    /// The kitchen went on: the order is preparing or ready.
+    Progressed(Status),
+    /// Some of it was paid.
+    Tendered(Tender),
+    /// What became of a payment.
+    Settled {
+        /// Which payment.
+        tender: TenderId,
+        /// What it is now.
+        state: TenderState,
+        /// Why, if somebody decided it.
+        reason: Option<Note>,
+    },
+    /// Money was given back.
+    Refunded(Refund),
 }
 
 /// The opening of an order.
@@ -140,10 +158,12 @@ pub struct Modification {
     pub changed: Vec<LineChange>,
     /// Lines taken off.
     pub removed: Vec<LineId>,
+    /// Why; needed to take off what the kitchen knows of.
+    pub reason: Option<Note>,
 }
 
 impl Modification {
-    /// Whether nothing changes.
+    /// Whether nothing changes; a reason alone changes nothing.
     pub fn is_empty(&self) -> bool {
         self.header.is_empty() && self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
     }
@@ -177,8 +197,62 @@ pub struct Line {
     pub modifiers: Vec<Modifier>,
     /// For the kitchen.
     pub notes: Option<Note>,
-    /// The item was not in the catalogue: name and price are the terminal's word.
-    pub open_item: bool,
+    /// Whose word the price is.
+    pub pricing: Pricing,
+    /// The tax on or in it.
+    pub tax: TaxRule,
+    /// What a promotion takes off.
+    pub discount: Option<Discount>,
+    /// The category it is counted under.
+    pub category: Option<Name>,
+    /// The station that makes it; none if nobody has to.
+    pub station: Option<Name>,
+    /// Its stock is counted.
+    pub stocked: bool,
+}
+
+/// Whose word a price is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pricing {
+    /// The item is not in the catalogue: name and price are the terminal's word.
+    OpenItem,
+    /// The catalogue's.
+    Catalogue,
+    /// The terminal's, which differs from the catalogue's.
+    Override {
+        /// What the catalogue said.
+        listed: Money,
+    },
+}
+
+/// What a promotion takes off a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discount {
+    /// Which promotion.
+    pub promotion: Name,
+    /// Its name as printed.
+    pub name: Name,
+    /// How much.
+    pub reduction: Reduction,
+}
+
+/// How much a promotion takes off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reduction {
+    /// Parts per million of the price.
+    Share {
+        /// 25 % is 250 000.
+        ppm: u32,
+    },
+    /// So much off the price of one, which does not go below nothing.
+    Amount(Money),
+    /// Of every `of` whole pieces the last `free` cost nothing.
+    Free {
+        /// How many are free.
+        free: u32,
+        /// Of how many.
+        of: u32,
+    },
 }
 
 impl Line {
@@ -188,9 +262,28 @@ impl Line {
         self.unit_price.checked_add(modifiers)
     }
 
+    /// The price of the line before any discount, or `None` if it cannot be represented.
+    pub fn gross(&self) -> Option<Money> {
+        self.price()?.times(self.quantity)
+    }
+
+    /// What the discount takes off, or `None` if it cannot be represented.
+    pub fn reduced_by(&self) -> Option<Money> {
+        let Some(discount) = &self.discount else { return Some(Money::ZERO) };
+        match discount.reduction {
+            Reduction::Share { ppm } => self.gross()?.share(ppm.min(1_000_000)),
+            Reduction::Amount(off) => self.price()?.min(off).times(self.quantity),
+            Reduction::Free { free, of } => {
+                let groups = self.quantity.whole().checked_div(u64::from(of)).unwrap_or(0);
+                let pieces = groups.checked_mul(u64::from(free.min(of)))?;
+                self.price()?.times(Quantity::pieces(pieces)?)
+            }
+        }
+    }
+
     /// The price of the line, or `None` if it cannot be represented.
     pub fn total(&self) -> Option<Money> {
-        self.price()?.times(self.quantity)
+        self.gross()?.checked_sub(self.reduced_by()?)
     }
 }
 
@@ -206,7 +299,7 @@ pub struct Modifier {
 }
 
 /// A payment applied to an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tender {
     /// Names the payment across boxes.
     pub id: TenderId,
@@ -214,16 +307,137 @@ pub struct Tender {
     pub kind: TenderKind,
     /// What it pays of the order.
     pub amount: Money,
-    /// What the guest handed over.
+    /// What the guest handed over, or was charged: amount, rounding, tip and change together.
     pub tendered: Money,
     /// What the guest got back.
     pub change: Money,
+    /// What the guest gave on top for the staff; not part of `amount`.
+    pub tip: Money,
+    /// What rounding cash to the smallest coin adds to (or, below zero, takes from) `amount` in the drawer.
+    pub rounding: Money,
+    /// Slip of a card terminal, number of a gift card, card payment.
+    pub reference: Option<Name>,
+    /// The last digits of the card, for receipts.
+    pub last_four: Option<LastFour>,
+    /// How many points it took, by the word of the terminal.
+    pub points: Option<u32>,
+    /// Somebody has to sign for it.
+    pub signature_required: bool,
+    /// What became of it.
+    pub state: TenderState,
 }
 
 /// How something was paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TenderKind {
     /// Notes and coins.
     Cash,
+    /// A card the processor has a token for.
+    CardToken,
+    /// A card that is new to the store.
+    Card,
+    /// A stand-alone card terminal; its slip is the reference.
+    Terminal,
+    /// A gift card.
+    GiftCard,
+    /// Loyalty points.
+    Loyalty,
+}
+
+impl Tender {
+    /// What comes in by it: into the drawer, or off a card.
+    pub fn received(&self) -> Option<Money> {
+        self.tendered.checked_sub(self.change)
+    }
+}
+
+impl TenderState {
+    /// Whether it pays for anything.
+    pub const fn counts(self) -> bool {
+        match self {
+            Self::Captured | Self::Queued => true,
+            Self::Declined | Self::Voided => false,
+        }
+    }
+
+    /// The word used on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Captured => "captured",
+            Self::Queued => "queued",
+            Self::Declined => "declined",
+            Self::Voided => "voided",
+        }
+    }
+}
+
+impl TenderKind {
+    /// The word used on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cash => "cash",
+            Self::CardToken => "card_token",
+            Self::Card => "card",
+            Self::Terminal => "terminal",
+            Self::GiftCard => "gift_card",
+            Self::Loyalty => "loyalty",
+        }
+    }
+
+    /// Whether it waits for the cloud.
+    pub const fn is_queued(self) -> bool {
+        match self {
+            Self::CardToken | Self::Card => true,
+            Self::Cash | Self::Terminal | Self::GiftCard | Self::Loyalty => false,
+        }
+    }
+}
+
+/// What became of a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TenderState {
+    /// The money is there.
+    Captured,
+    /// It waits for the cloud; the sale counts as paid.
+    Queued,
+    /// The processor declined it after the sale; somebody has to look after it.
+    Declined,
+    /// It was taken back.
+    Voided,
+}
+
+/// Money given back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// Names it across boxes.
+    pub id: TenderId,
+    /// What is brought back; nothing if only money is given.
+    pub lines: Vec<RefundLine>,
+    /// What is given back, tax included.
+    pub amount: Money,
+    /// The tax in it.
+    pub tax: Money,
+    /// How it is given back.
+    pub kind: TenderKind,
+    /// The payment it takes back, if it is of one.
+    pub tender: Option<TenderId>,
+    /// What rounding cash to the smallest coin adds to (or, below zero, takes from) `amount`.
+    pub rounding: Money,
+    /// Slip of a card terminal, number of a gift card.
+    pub reference: Option<Name>,
+    /// Whether what is brought back can be sold again.
+    pub restock: bool,
+    /// Why.
+    pub reason: Note,
+}
+
+/// Something that is brought back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundLine {
+    /// Which line.
+    pub line: LineId,
+    /// How much of it.
+    pub quantity: Quantity,
 }

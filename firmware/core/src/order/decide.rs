@@ -7,8 +7,11 @@ use crate::device::DeviceKind;
 use crate::id::{DeviceId, OrderId, TenderId};
 use crate::limits::{LINES_PER_ORDER, TENDERS_PER_ORDER, VERSIONS_PER_ORDER};
 use crate::money::Money;
-use crate::order::change::TenderKind;
-use crate::order::{Change, Line, LineChange, Modification, Opened, Order, Recorded, Tender};
+use crate::order::{
+    Change, Line, LineChange, Modification, Opened, Order, Recorded, RefundWish, Status, TenderState, TenderWish,
+    Terms, refund, tender,
+};
+use crate::people::Permission;
 use crate::text::Note;
 use crate::time::{Hlc, Timestamp};
 
@@ -21,14 +24,25 @@ pub enum Action {
     SendToKitchen,
     /// Take payment and close.
     Close {
-        /// Cash handed over, in the order it was counted.
-        cash: Vec<CashOffered>,
+        /// What pays the rest, in the order it is applied.
+        tenders: Vec<TenderWish>,
     },
     /// Cancel.
     Void {
         /// Why.
         reason: Option<Note>,
     },
+    /// Take payment of a part.
+    Tender(Box<TenderWish>),
+    /// Take a payment back before the order is closed.
+    VoidTender {
+        /// Which payment.
+        tender: TenderId,
+        /// Why.
+        reason: Note,
+    },
+    /// Give money back.
+    Refund(Box<RefundWish>),
 }
 
 impl Action {
@@ -39,6 +53,9 @@ impl Action {
             Self::SendToKitchen => ActionKind::SendToKitchen,
             Self::Close { .. } => ActionKind::Close,
             Self::Void { .. } => ActionKind::Void,
+            Self::Tender(_) => ActionKind::Tender,
+            Self::VoidTender { .. } => ActionKind::VoidTender,
+            Self::Refund(_) => ActionKind::Refund,
         }
     }
 }
@@ -54,6 +71,12 @@ pub enum ActionKind {
     Close,
     /// Void.
     Void,
+    /// Take a payment.
+    Tender,
+    /// Take a payment back.
+    VoidTender,
+    /// Refund.
+    Refund,
 }
 
 impl ActionKind {
@@ -64,17 +87,11 @@ impl ActionKind {
             Self::SendToKitchen => "send to the kitchen",
             Self::Close => "close",
             Self::Void => "void",
+            Self::Tender => "take a payment for",
+            Self::VoidTender => "take back a payment of",
+            Self::Refund => "refund",
         }
     }
-}
-
-/// Cash a guest hands over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CashOffered {
-    /// The id the payment gets.
-    pub id: TenderId,
-    /// How much is handed over; more than is due gives change.
-    pub amount: Money,
 }
 
 /// What the terminal believes the order to be; whatever is given must hold.
@@ -111,10 +128,10 @@ pub enum Decision {
 ///
 /// # Errors
 /// [`Rejection::Invalid`] or [`Rejection::TooMany`]; nothing is recorded.
-pub fn open(id: OrderId, opened: Opened, device: DeviceId, at: Hlc) -> Result<(Recorded, Order), Rejection> {
+pub fn open(id: OrderId, opened: Opened, actor: &Actor, at: Hlc) -> Result<(Recorded, Order), Rejection> {
     check_line_count(opened.lines.len())?;
     opened.lines.iter().try_for_each(check_line)?;
-    let recorded = Recorded { at, device, change: Change::Opened(opened) };
+    let recorded = recorded(Change::Opened(opened), actor, at);
     let order = Order::opened(id, &recorded).map_err(|_| too_large())?;
     Ok((recorded, order))
 }
@@ -129,12 +146,22 @@ pub fn decide(
     action: &Action,
     expected: Expected,
     actor: &Actor,
+    terms: &Terms,
     at: Hlc,
 ) -> Result<Decision, Rejection> {
     if actor.kind == DeviceKind::Kiosk && order.opened_by != actor.device {
         return Err(Rejection::NotYours);
     }
-    if !order.status.is_open() {
+    let right_state = match action {
+        Action::Refund(_) | Action::VoidTender { .. } => {
+            actor.must(Permission::Refund)?;
+            order.status.is_open() != matches!(action, Action::Refund(_)) && order.status != Status::Voided
+        }
+        Action::Modify(_) | Action::SendToKitchen | Action::Close { .. } | Action::Void { .. } | Action::Tender(_) => {
+            order.status.is_open()
+        }
+    };
+    if !right_state {
         return Err(Rejection::InvalidTransition { action: action.kind(), current: Box::new(order.clone()) });
     }
     if !expected.holds_for(order) {
@@ -146,6 +173,7 @@ pub fn decide(
     let change = match action {
         Action::Modify(modification) => {
             check_modification(order, modification, expected)?;
+            check_taking_off(order, modification, actor)?;
             if modification.is_empty() {
                 return Ok(Decision::Unchanged);
             }
@@ -155,13 +183,128 @@ pub fn decide(
         Action::SendToKitchen if !order.has_unsent() => return Ok(Decision::Unchanged),
         Action::SendToKitchen => Change::SentToKitchen,
         Action::Close { .. } if order.lines.is_empty() => return Err(Rejection::NothingOrdered),
-        Action::Close { cash } => Change::Closed { tenders: take_cash(order, cash)? },
-        Action::Void { reason } => Change::Voided { reason: reason.clone() },
+        Action::Close { tenders } => {
+            let tenders = tender::take(order, tenders, terms)?;
+            let due = tenders.iter().try_fold(order.due().ok_or_else(too_large)?, |due, tender| {
+                due.checked_sub(tender.amount).ok_or_else(too_large)
+            })?;
+            if due > Money::ZERO {
+                return Err(Rejection::Underpaid { due });
+            }
+            Change::Closed { tenders }
+        }
+        Action::Void { reason } => {
+            check_void(order, reason.as_ref(), actor)?;
+            Change::Voided { reason: reason.clone() }
+        }
+        Action::Tender(_) if order.lines.is_empty() => return Err(Rejection::NothingOrdered),
+        Action::Tender(wish) => {
+            let tenders = tender::take(order, core::slice::from_ref(wish.as_ref()), terms)?;
+            Change::Tendered(tenders.into_iter().next().ok_or(Rejection::NothingOrdered)?)
+        }
+        Action::VoidTender { tender, reason } => {
+            let Some(tender) = order.tenders.iter().find(|other| other.id == *tender) else {
+                return Err(Rejection::Unknown { what: "payment of this order" });
+            };
+            if !tender.state.counts() {
+                return Ok(Decision::Unchanged);
+            }
+            Change::Settled { tender: tender.id, state: TenderState::Voided, reason: Some(reason.clone()) }
+        }
+        Action::Refund(wish) => Change::Refunded(refund::refund(order, wish, terms)?),
     };
-    let recorded = Recorded { at, device: actor.device, change };
+    let (recorded, after) = follow(order, recorded(change, actor, at))?;
+    if matches!(action, Action::Modify(_)) && after.paid() > Some(after.totals.total) {
+        return Err(Rejection::HasPayments { action: action.kind(), current: Box::new(order.clone()) });
+    }
+    Ok(Decision::Record(Box::new((recorded, after))))
+}
+
+/// What became of a payment: a fact from outside, about an order in whatever state.
+///
+/// # Errors
+/// [`Rejection::Invalid`] if the order's sums cannot be represented.
+pub fn settle_tender(
+    order: &Order,
+    tender: TenderId,
+    state: TenderState,
+    device: DeviceId,
+    at: Hlc,
+) -> Result<(Recorded, Order), Rejection> {
+    let change = Change::Settled { tender, state, reason: None };
+    follow(order, Recorded { at, device, staff: None, change })
+}
+
+/// Another payment in the place of one that was declined after the sale. It covers what that one was to pay, and no
+/// more: another that was declined has its own.
+///
+/// # Errors
+/// A [`Rejection`]; nothing is recorded.
+pub fn replace_tender(
+    order: &Order,
+    declined: TenderId,
+    wish: &TenderWish,
+    actor: &Actor,
+    terms: &Terms,
+    at: Hlc,
+) -> Result<(Recorded, Order), Rejection> {
+    let declined = order.tenders.iter().find(|other| other.id == declined && !other.state.counts());
+    let declined = declined.ok_or(Rejection::Unknown { what: "declined payment of this order" })?;
+    if order.tenders.len() >= TENDERS_PER_ORDER {
+        return Err(Rejection::TooMany { what: "payments of one order", limit: TENDERS_PER_ORDER });
+    }
+    let missing = order.due().ok_or_else(too_large)?.min(declined.amount);
+    let tenders = tender::take_up_to(missing, core::slice::from_ref(wish), terms)?;
+    let tender = tenders.into_iter().next().ok_or(Rejection::NothingOrdered)?;
+    match missing.checked_sub(tender.amount) {
+        Some(Money::ZERO) => follow(order, recorded(Change::Tendered(tender), actor, at)),
+        Some(due) => Err(Rejection::Underpaid { due }),
+        None => Err(too_large()),
+    }
+}
+
+fn follow(order: &Order, recorded: Recorded) -> Result<(Recorded, Order), Rejection> {
     let mut after = order.clone();
     after.apply(&recorded).map_err(|_| too_large())?;
-    Ok(Decision::Record(Box::new((recorded, after))))
+    Ok((recorded, after))
+}
+
+/// Who may cancel: anybody what the kitchen does not know of, a manager the rest, nobody what is paid for.
+fn check_void(order: &Order, reason: Option<&Note>, actor: &Actor) -> Result<(), Rejection> {
+    if order.counted_tenders().next().is_some() {
+        return Err(Rejection::HasPayments { action: ActionKind::Void, current: Box::new(order.clone()) });
+    }
+    let sent = order.has_sent();
+    check_right_to_void(sent, reason, actor)
+}
+
+/// The same for single lines.
+fn check_taking_off(order: &Order, modification: &Modification, actor: &Actor) -> Result<(), Rejection> {
+    let removed = modification.removed.iter().filter_map(|id| order.line(*id)).any(|line| line.sent.is_positive());
+    let reduced = modification.changed.iter().any(|change| {
+        let line = order.line(change.id);
+        line.is_some_and(|line| line.line.quantity.checked_add(change.quantity_delta) < Some(line.sent))
+    });
+    if removed || reduced {
+        check_right_to_void(true, modification.reason.as_ref(), actor)
+    } else if !modification.removed.is_empty() {
+        check_right_to_void(false, None, actor)
+    } else {
+        Ok(())
+    }
+}
+
+fn check_right_to_void(sent: bool, reason: Option<&Note>, actor: &Actor) -> Result<(), Rejection> {
+    actor.must(if sent { Permission::VoidSent } else { Permission::VoidUnsent })?;
+    if sent && reason.is_none() {
+        let message = "the kitchen knows of it: say why it is taken off";
+        return Err(Rejection::invalid("reason".to_owned(), message.to_owned()));
+    }
+    Ok(())
+}
+
+fn recorded(change: Change, actor: &Actor, at: Hlc) -> Recorded {
+    Recorded { at, device: actor.device, staff: actor.staff.map(|staff| staff.employee), change }
 }
 
 fn check_modification(order: &Order, modification: &Modification, expected: Expected) -> Result<(), Rejection> {
@@ -213,29 +356,6 @@ fn check_line(line: &Line) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Applies cash to what is due, in order; whatever is left of the last note is change.
-fn take_cash(order: &Order, cash: &[CashOffered]) -> Result<Vec<Tender>, Rejection> {
-    if order.tenders.len() + cash.len() > TENDERS_PER_ORDER {
-        return Err(Rejection::TooMany { what: "payments of one order", limit: TENDERS_PER_ORDER });
-    }
-    let paid = order.paid().ok_or_else(too_large)?;
-    let mut due = order.totals.total.checked_sub(paid).ok_or_else(too_large)?;
-    let mut tenders = Vec::with_capacity(cash.len());
-    for (index, offered) in cash.iter().enumerate() {
-        if due == Money::ZERO {
-            return Err(Rejection::invalid(format!("tenders[{index}]"), "the order is paid without it".to_owned()));
-        }
-        let amount = offered.amount.min(due);
-        let change = offered.amount.checked_sub(amount).ok_or_else(too_large)?;
-        due = due.checked_sub(amount).ok_or_else(too_large)?;
-        tenders.push(Tender { id: offered.id, kind: TenderKind::Cash, amount, tendered: offered.amount, change });
-    }
-    if due > Money::ZERO {
-        return Err(Rejection::Underpaid { due });
-    }
-    Ok(tenders)
-}
-
-fn too_large() -> Rejection {
+pub(super) fn too_large() -> Rejection {
     Rejection::invalid("items".to_owned(), "the order's sums are too large to count".to_owned())
 }

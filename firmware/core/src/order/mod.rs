@@ -13,12 +13,19 @@
 
 mod change;
 mod decide;
+mod journal;
+mod refund;
+mod tender;
 
 pub use change::{
-    Change, Header, HeaderPatch, Line, LineChange, Modification, Modifier, Opened, OrderType, Recorded, Tender,
-    TenderKind,
+    Change, Discount, Header, HeaderPatch, Line, LineChange, Modification, Modifier, Opened, OrderType, Pricing,
+    Recorded, Reduction, Refund, RefundLine, Tender, TenderKind, TenderState,
 };
-pub use decide::{Action, ActionKind, CashOffered, Decision, Expected, decide, open};
+pub use decide::{Action, ActionKind, Decision, Expected, decide, open, replace_tender, settle_tender};
+pub use journal::{JournalAccount, JournalLine, journal};
+pub use refund::RefundWish;
+pub(crate) use tender::member_of;
+pub use tender::{Means, TenderWish, Terms};
 
 use core::fmt;
 
@@ -55,6 +62,8 @@ pub struct Order {
     pub tax_rule: TaxRule,
     /// Payments applied.
     pub tenders: Vec<Tender>,
+    /// Money given back.
+    pub refunds: Vec<Refund>,
     /// Where it stands.
     pub status: Status,
     /// Why it was voided.
@@ -206,6 +215,7 @@ impl Order {
             lines: opened.lines.iter().cloned().map(unsent).collect(),
             tax_rule: opened.tax_rule,
             tenders: Vec::new(),
+            refunds: Vec::new(),
             status: Status::Pending,
             void_reason: None,
             version: 1,
@@ -238,6 +248,15 @@ impl Order {
                 self.void_reason.clone_from(reason);
                 self.status = Status::Voided;
             }
+            // The furthest wins: a late word of the kitchen changes nothing.
+            Change::Progressed(status) => self.status = self.status.max(*status),
+            Change::Tendered(tender) => self.tenders.push(tender.clone()),
+            Change::Settled { tender, state, reason: _ } => {
+                if let Some(tender) = self.tenders.iter_mut().find(|other| other.id == *tender) {
+                    tender.state = *state;
+                }
+            }
+            Change::Refunded(refund) => self.refunds.push(refund.clone()),
         }
         self.version = self.version.saturating_add(1);
         self.updated_at = recorded.at.wall.max(self.updated_at.plus_millis(1));
@@ -248,15 +267,34 @@ impl Order {
         Ok(())
     }
 
+    /// The payments that count: neither declined nor taken back.
+    pub fn counted_tenders(&self) -> impl Iterator<Item = &Tender> {
+        self.tenders.iter().filter(|tender| tender.state.counts())
+    }
+
     /// What was paid so far.
     pub fn paid(&self) -> Option<Money> {
-        Money::sum(self.tenders.iter().map(|tender| Some(tender.amount)))
+        Money::sum(self.counted_tenders().map(|tender| Some(tender.amount)))
+    }
+
+    /// What is still to be paid.
+    pub fn due(&self) -> Option<Money> {
+        self.totals.total.checked_sub(self.paid()?).map(|due| due.max(Money::ZERO))
+    }
+
+    /// What was given back so far.
+    pub fn refunded(&self) -> Option<Money> {
+        Money::sum(self.refunds.iter().map(|refund| Some(refund.amount)))
     }
 
     /// How much of the order is paid.
     pub fn payment_status(&self) -> PaymentStatus {
         let paid = self.paid().unwrap_or_default();
-        if self.status == Status::Completed || (paid > Money::ZERO && paid >= self.totals.total) {
+        let refunded = self.refunded().unwrap_or_default();
+        let completed = self.status == Status::Completed;
+        if refunded > Money::ZERO && refunded >= paid {
+            PaymentStatus::Refunded
+        } else if (completed || paid > Money::ZERO) && paid >= self.totals.total {
             PaymentStatus::Paid
         } else if paid > Money::ZERO {
             PaymentStatus::Partial
@@ -268,6 +306,11 @@ impl Order {
     /// Whether some line, or some of a line, was not sent to the kitchen yet.
     pub fn has_unsent(&self) -> bool {
         self.lines.iter().any(|line| !line.is_sent())
+    }
+
+    /// Whether the kitchen knows about some of it.
+    pub fn has_sent(&self) -> bool {
+        self.lines.iter().any(|line| line.sent.is_positive())
     }
 
     /// The line of that id.
@@ -293,10 +336,33 @@ impl Order {
     }
 
     fn count(&self) -> Option<Totals> {
-        let subtotal = Money::sum(self.lines.iter().map(|line| line.line.total()))?;
-        let tax = self.tax_rule.tax_on(subtotal)?;
-        let total = if self.tax_rule.included { subtotal } else { subtotal.checked_add(tax)? };
-        Some(Totals { subtotal, tax, total })
+        Totals::of(self.lines.iter().map(|line| (line.line.total(), line.line.tax)))
+    }
+}
+
+impl Totals {
+    /// The sums of lines, each with its price and its tax.
+    fn of(lines: impl Iterator<Item = (Option<Money>, TaxRule)>) -> Option<Self> {
+        let mut totals = Self::default();
+        // One sum for every tax rule: rounding once for each is what tax offices expect of a check.
+        let mut taxed: Vec<(TaxRule, Money)> = Vec::new();
+        for (price, tax) in lines {
+            let price = price?;
+            totals.subtotal = totals.subtotal.checked_add(price)?;
+            match taxed.iter_mut().find(|(rule, _)| *rule == tax) {
+                Some((_, sum)) => *sum = sum.checked_add(price)?,
+                None => taxed.push((tax, price)),
+            }
+        }
+        totals.total = totals.subtotal;
+        for (rule, sum) in taxed {
+            let tax = rule.tax_on(sum)?;
+            totals.tax = totals.tax.checked_add(tax)?;
+            if !rule.included {
+                totals.total = totals.total.checked_add(tax)?;
+            }
+        }
+        Some(totals)
     }
 }
 

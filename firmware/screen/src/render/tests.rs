@@ -18,6 +18,7 @@ pub fn selling() -> BoxStatus {
         port: Some(443),
         paired_devices: 1,
         pairing_secret: None,
+        owner_pin: None,
         pending_uploads: 0,
         connectivity: Connectivity::Offline,
         at: noon,
@@ -198,4 +199,14 @@ fn whatever_is_said_fits_the_screen_and_steers_no_terminal() {
     }
     assert!(lines.iter().any(|line| line.contains("and 46 more")));
     assert!(lines.last().unwrap().starts_with(NEXT_STEP));
+}
+
+#[test]
+fn l10_the_owner_signs_in_once_a_terminal_is_paired() {
+    let owner_pin = Some("927463".to_owned());
+    let paired = facts(Service::Speaks(BoxStatus { owner_pin: owner_pin.clone(), ..selling() }));
+    assert_eq!(next(&paired), "Sign in at a terminal as \"owner\" with the PIN 927463, and choose another one.");
+    let unpaired = facts(Service::Speaks(BoxStatus { owner_pin, ..fresh() }));
+    assert!(next(&unpaired).starts_with("Pair the first terminal"), "one step after the other");
+    assert_eq!(next(&facts(Service::Speaks(selling()))), "All is well: there is nothing to do.");
 }

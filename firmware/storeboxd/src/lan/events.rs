@@ -79,8 +79,10 @@ struct EventBody {
     /// What it is about.
     entity: EntityBody,
     /// What happened: order.created, order.updated, order.sent, order.closed, order.voided, settings.changed,
-    /// connectivity.changed, device.paired.
-    kind: &'static str,
+    /// connectivity.changed, device.paired, device.renamed, device.revoked, device.online, device.weak,
+    /// device.offline, ticket.created, ticket.changed, ticket.started, ticket.ready, ticket.served, ticket.recalled,
+    /// ticket.voided.
+    kind: String,
     /// Particulars by kind.
     #[schema(value_type = Object)]
     data: serde_json::Value,
@@ -89,7 +91,7 @@ struct EventBody {
 /// What an event is about.
 #[derive(Serialize, ToSchema)]
 struct EntityBody {
-    /// order, settings, connectivity or device.
+    /// order, settings, connectivity, device, ticket or another.
     #[serde(rename = "type")]
     kind: &'static str,
     /// Its id, if it has one.
@@ -117,7 +119,7 @@ struct EntityBody {
 )]
 async fn events(
     State(api): State<Arc<Api>>,
-    _terminal: Terminal,
+    terminal: Terminal,
     headers: HeaderMap,
     query: Result<Query<EventsQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
@@ -128,27 +130,32 @@ async fn events(
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/event-stream"));
     if !wants_stream {
-        return poll(api, since, &query).await;
+        return poll(api, &terminal, since, &query).await;
     }
     let since = match headers.get("last-event-id") {
         None => since,
         // Whatever cannot be continued is answered with `resync`: an EventSource would not understand a refusal.
         Some(id) => Since::Cursor(id.to_str().ok().and_then(|id| id.parse().ok()).unwrap_or(Cursor::NOWHERE)),
     };
-    stream(api, since).await
+    stream(api, terminal, since).await
 }
 
-async fn poll(api: Arc<Api>, since: Since, query: &EventsQuery) -> Result<Response, Problem> {
+async fn poll(api: Arc<Api>, terminal: &Terminal, since: Since, query: &EventsQuery) -> Result<Response, Problem> {
     let wait = Duration::from_secs(query::within("wait", query.wait, 0..=POLL_WAIT_S, 0)?);
     let limit = query::within("limit", query.limit, 1..=EVENTS_PER_ANSWER, EVENTS_PER_ANSWER)?;
     let mut committed = api.store.committed();
     let mut stopping = api.stopping.clone();
+    let mut ended = api.devices.ended();
     let from = start(&api, since).await?;
     let deadline = tokio::time::sleep(wait);
     tokio::pin!(deadline);
     loop {
         // Marked seen before the table is read: what is committed in between wakes the wait below.
         committed.borrow_and_update();
+        ended.borrow_and_update();
+        if !api.devices.still_knows(terminal) {
+            return Err(Problem::unauthorized("the terminal was revoked meanwhile: pair it (POST /api/local/pair)"));
+        }
         let page = read(&api, from, limit).await?.map_err(|latest| Problem::cursor_expired(latest.to_string()))?;
         if !page.events.is_empty() || deadline.is_elapsed() || *stopping.borrow() {
             let events = page.events.iter().map(|(number, event)| EventBody::new(&api, *number, event)).collect();
@@ -158,17 +165,25 @@ async fn poll(api: Arc<Api>, since: Since, query: &EventsQuery) -> Result<Respon
             () = &mut deadline => {}
             _ = committed.changed() => {}
             _ = stopping.changed() => {}
+            _ = ended.changed() => {}
         }
     }
 }
 
-async fn stream(api: Arc<Api>, since: Since) -> Result<Response, Problem> {
+async fn stream(api: Arc<Api>, terminal: Terminal, since: Since) -> Result<Response, Problem> {
     let Ok(permit) = Arc::clone(&api.streams).try_acquire_owned() else {
         return Err(Problem::unavailable("too many event streams are open"));
     };
     let from = start(&api, since).await?;
-    let reader =
-        Reader { committed: api.store.committed(), stopping: api.stopping.clone(), api, at: from, _permit: permit };
+    let reader = Reader {
+        committed: api.store.committed(),
+        stopping: api.stopping.clone(),
+        ended: api.devices.ended(),
+        api,
+        terminal,
+        at: from,
+        _permit: permit,
+    };
     let ping = KeepAlive::new().interval(Duration::from_secs(STREAM_PING_S)).text("ping");
     Ok(Sse::new(reader.into_stream()).keep_alive(ping).into_response())
 }
@@ -176,9 +191,12 @@ async fn stream(api: Arc<Api>, since: Since) -> Result<Response, Problem> {
 /// One open stream. It holds a cursor and nothing else, so a slow reader costs and loses nothing.
 struct Reader {
     api: Arc<Api>,
+    /// Whose it is: it ends with their token.
+    terminal: Terminal,
     at: Cursor,
     committed: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
+    ended: watch::Receiver<u64>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -194,7 +212,8 @@ impl Reader {
     /// The next events, when there are some; `None` ends the stream.
     async fn next_page(&mut self) -> Option<Vec<SseEvent>> {
         loop {
-            if *self.stopping.borrow() {
+            self.ended.borrow_and_update();
+            if *self.stopping.borrow() || !self.api.devices.still_knows(&self.terminal) {
                 return None;
             }
             self.committed.borrow_and_update();
@@ -216,6 +235,7 @@ impl Reader {
             tokio::select! {
                 changed = self.committed.changed() => changed.ok()?,
                 changed = self.stopping.changed() => changed.ok()?,
+                changed = self.ended.changed() => changed.ok()?,
             }
         }
     }
@@ -274,6 +294,19 @@ impl EventBody {
             EventData::DevicePaired { name, kind } => {
                 (event.device.map(|device| device.to_string()), json!({ "name": name, "kind": kind }))
             }
+            EventData::Entry(entry) => (
+                Some(uuid::Uuid::from_bytes(entry.entry.id).hyphenated().to_string()),
+                json!({ "version": entry.entry.version }),
+            ),
+            EventData::Catalogue { revision } => (None, json!({ "revision": revision })),
+            EventData::DeviceRenamed { id, name } | EventData::DeviceRevoked { id, name } => {
+                (Some(id.to_string()), json!({ "name": name }))
+            }
+            EventData::DevicePresence { id, presence } => (Some(id.to_string()), json!({ "status": presence })),
+            EventData::ForcedOffline { until } => (None, json!({ "until": until })),
+            EventData::DrawerOpened { reason } => {
+                (event.device.map(|device| device.to_string()), json!({ "reason": reason }))
+            }
         };
         Self {
             seq: number,
@@ -281,7 +314,7 @@ impl EventBody {
             at: event.at.wall,
             device_id: event.device,
             entity: EntityBody { kind: event.data.entity(), id },
-            kind: event.data.kind(),
+            kind: event.data.kind().to_owned(),
             data,
         }
     }

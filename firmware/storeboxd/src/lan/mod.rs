@@ -6,26 +6,40 @@
 //! | `identity.rs`, `renewal.rs`, `tls.rs` | the box's certificate, how it keeps up with time and network, its TLS |
 //! | `auth.rs`, `pair.rs`, `pairing.rs` | tokens, pairing and its proofs |
 //! | `body.rs`, `query.rs`, `cursor.rs` | reading requests |
-//! | `problem.rs`, `openapi.rs` | errors, and the document that describes it all |
-//! | `orders/`, `events.rs`, `status.rs`, `page.rs`, `licences.rs` | the endpoints |
+//! | `card_guard.rs`, `payment_key.rs` | what about cards is refused, and what is sealed before it is stored |
+//! | `answer.rs`, `problem.rs`, `openapi.rs` | answers, errors, and the document that describes it all |
+//! | `orders/` and all the others | the endpoints, a file for each subject |
 
+mod answer;
+mod audit;
 pub mod auth;
 mod body;
+mod cache;
+mod card_guard;
 mod closing;
 mod cursor;
+pub mod devices;
 mod events;
 pub mod identity;
+mod kitchen;
 mod licences;
+mod menu;
 mod openapi;
 mod orders;
 mod page;
 pub mod pair;
 pub mod pairing;
+pub mod payment_key;
+mod payments;
+pub mod people;
 mod problem;
 mod query;
 pub mod renewal;
+mod reports;
 pub mod server;
+mod shifts;
 mod status;
+mod stock;
 pub mod tls;
 
 use std::sync::Arc;
@@ -37,12 +51,14 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
 use storebox_core::limits::{NONCES_USED, STREAMS};
+use storebox_core::retention::Policy;
 use storebox_core::settings::{Connectivity, Mode, Settings};
 use storebox_core::throttle::Rate;
 use tokio::sync::{Semaphore, watch};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::clock::Clock;
+use crate::config::PriceOverride;
 use crate::store::Store;
 use auth::Devices;
 use pairing::{Nonces, PairingSecret};
@@ -73,20 +89,32 @@ pub struct Api {
     pub pairing: tokio::sync::Mutex<()>,
     /// What new terminals prove that they know.
     pub secret: PairingSecret,
+    /// Seals what stands for cards.
+    pub payment_key: payment_key::PaymentKey,
     /// For their proofs.
     pub nonces: Nonces<NONCES_USED>,
     /// Wrong attempts to pair.
     pub attempts: pair::Attempts,
+    /// Who is signed in.
+    pub sessions: people::Sessions,
+    /// Hashes PINs, and knows who has to wait.
+    pub pins: people::Pins,
+    /// The first owner's PIN, until it is changed.
+    pub owner: people::FirstOwner,
     /// SHA-256 of the LAN key's SubjectPublicKeyInfo.
     pub fingerprint: [u8; 32],
     /// The certificate authority terminals trust.
     pub ca_pem: String,
+    /// How long things are kept.
+    pub retention: Policy,
     /// Counts connections.
     pub connections: Connections,
     /// Event streams that may still be opened.
     pub streams: Arc<Semaphore>,
     /// Becomes true when the box stops.
     pub stopping: watch::Receiver<bool>,
+    /// What is done when a terminal asks for another price than the catalogue's.
+    pub price_override: PriceOverride,
 }
 
 impl Api {
@@ -97,8 +125,23 @@ impl Api {
 }
 
 /// The subjects of the API, each with its routes and what the OpenAPI document says of them.
-const SUBJECTS: [fn() -> OpenApiRouter<Arc<Api>>; 5] =
-    [orders::routes, events::routes, pair::routes, status::routes, openapi::routes];
+const SUBJECTS: [fn() -> OpenApiRouter<Arc<Api>>; 15] = [
+    orders::routes,
+    kitchen::routes,
+    menu::routes,
+    payments::routes,
+    stock::routes,
+    shifts::routes,
+    people::routes,
+    devices::routes,
+    reports::routes,
+    cache::routes,
+    audit::routes,
+    events::routes,
+    pair::routes,
+    status::routes,
+    openapi::routes,
+];
 
 /// Every route of the box.
 pub fn router(api: Arc<Api>) -> Router {

@@ -6,7 +6,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,15 +20,24 @@ use super::{Api, SUBJECTS};
     info(
         title = "Store box",
         description = "The LAN API of the store box. Money is an integer of minor units of the store's currency; times \
-                       are RFC 3339 in UTC. A terminal pairs once (POST /api/local/pair) and then sends its token.",
+                       are RFC 3339 in UTC. A terminal pairs once (POST /api/local/pair) and then sends its token. What \
+                       takes a manager or an admin also takes the session of one (POST /api/auth/sign-in).",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     modifiers(&Security),
-    security(("token" = []), ("tokenAsPassword" = [])),
+    security(("token" = []), ("tokenAsPassword" = []), ("token" = [], "staff" = [])),
     tags(
         (name = "orders", description = "Orders and tabs"),
+        (name = "payments", description = "Payments that wait for the cloud, gift cards, the drawer"),
         (name = "events", description = "What changed, as it changes"),
+        (name = "people", description = "Who works and buys here, and who is signed in"),
         (name = "box", description = "The box itself"),
+        (name = "menu", description = "What is sold"),
+        (name = "kitchen", description = "What the kitchen has to make, and how far it is"),
+        (name = "devices", description = "The paired terminals"),
+        (name = "inventory", description = "Stock"),
+        (name = "reports", description = "Totals, the drawer and the end of the day"),
+        (name = "cache", description = "What the box keeps, and for how long"),
     )
 )]
 struct Head;
@@ -39,6 +48,8 @@ impl Modify for Security {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_with(Default::default);
         components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        let session = ApiKeyValue::new("X-Staff-Session");
+        components.add_security_scheme("staff", SecurityScheme::ApiKey(ApiKey::Header(session)));
         components.add_security_scheme("tokenAsPassword", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
     }
 }

@@ -10,11 +10,12 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use storebox_core::audit::Note;
 use storebox_core::command::{Command, Request};
 use storebox_core::device::{Device, DeviceKind};
 use storebox_core::id::{DeviceId, StoreId};
 use storebox_core::limits::{
-    BODY_BYTES, LINES_PER_ORDER, PAIRING_BURST, PAIRING_EVERY_S, TERMINAL_BACKLOG, TERMINAL_REPLAYS,
+    BODY_BYTES, HEARTBEAT_S, LINES_PER_ORDER, PAIRING_BURST, PAIRING_EVERY_S, TERMINAL_BACKLOG, TERMINAL_REPLAYS,
     THROTTLED_ADDRESSES,
 };
 use storebox_core::settings::Mode;
@@ -25,8 +26,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::auth::{Token, token};
+use super::auth::{Paired, Token, token};
 use super::body::Body;
+use super::devices::presence::{Heartbeat, Moment, Sighting};
 use super::identity::hex;
 use super::openapi::WriteProblems;
 use super::problem::Problem;
@@ -84,6 +86,8 @@ pub struct LimitsBody {
     requests_per_second: u32,
     /// Requests it may send at once after a pause.
     burst: u32,
+    /// How often it shows that it is alive (POST /api/local/ping).
+    heartbeat_seconds: u32,
 }
 
 impl LimitsBody {
@@ -96,6 +100,7 @@ impl LimitsBody {
             items_per_order: LINES_PER_ORDER,
             requests_per_second: config.rate_per_device_s,
             burst: config.rate_burst,
+            heartbeat_seconds: HEARTBEAT_S,
         }
     }
 }
@@ -106,10 +111,23 @@ async fn ping(State(api): State<Arc<Api>>) -> Json<PingBody> {
     Json(api.ping())
 }
 
-/// Find the box
-#[utoipa::path(post, path = "/api/local/ping", tag = "box", security(()), responses((status = 200, body = PingBody, description = "Here it is")))]
-async fn ping_by_post(State(api): State<Arc<Api>>) -> Json<PingBody> {
-    Json(api.ping())
+/// Find the box, or show that the terminal is alive
+///
+/// With a token it is a heartbeat: what the terminal says of itself is shown among the devices. Without one it is as GET.
+#[utoipa::path(
+    post, path = "/api/local/ping", tag = "box", request_body = Heartbeat, security((), ("token" = [])),
+    responses((status = 200, body = PingBody, description = "Here it is"), WriteProblems)
+)]
+async fn ping_by_post(
+    State(api): State<Arc<Api>>,
+    paired: Option<Paired>,
+    body: Body<Heartbeat>,
+) -> Result<Json<PingBody>, Problem> {
+    let (heartbeat, _rest) = body.split();
+    if let Some(Paired(device)) = paired {
+        api.devices.hear(&device, heartbeat.checked()?);
+    }
+    Ok(Json(api.ping()))
 }
 
 /// A terminal that wants to be paired.
@@ -172,7 +190,7 @@ struct PairBySecret {
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[allow(dead_code, reason = "only its schema is used")]
-enum KindWord {
+pub enum KindWord {
     /// A till.
     Pos,
     /// A kitchen display.
@@ -230,6 +248,8 @@ async fn pair(
             if problem.status() == StatusCode::UNAUTHORIZED {
                 api.attempts.failed(from.ip(), now);
                 log::warn!(address:% = from.ip(), terminal:% = request.name; "a terminal tried to pair with a wrong secret");
+                let about = Name::cut(&format!("{} ({})", from.ip(), request.name));
+                api.store.note(Command::Audit(Note { what: "device.pairing_refused", about, device: None }));
             }
             return Err(problem);
         }
@@ -251,7 +271,10 @@ async fn pair(
     answer.result.map_err(|rejection| api.refusal(&rejection))?;
     log::info!(device:% = device.id, terminal:% = device.name, address:% = from.ip(); "paired a terminal");
     let device_id = device.id;
-    api.devices.insert(device);
+    let moment = Moment { now: api.clock.monotonic(), wall: api.clock.wall(), address: Some(from.ip()) };
+    api.devices.insert(device, Sighting::first(moment));
+    // Whoever was signed in was so at the terminal as it was.
+    api.sessions.end_of_device(device_id);
     let body =
         PairBody { device_id, token: token.as_str().to_owned(), proof, ca: api.ca_pem.clone(), limits: api.limits };
     Ok((StatusCode::CREATED, Json(body)).into_response())

@@ -3,12 +3,26 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::Value;
 use storebox_core::command::Rejection;
+use storebox_core::entry::Entry;
 use storebox_core::limits::RETRY_AFTER_S;
+use storebox_core::order::Order;
+use storebox_core::people::Permission;
 use utoipa::ToSchema;
 
-use super::orders::OrderBody;
 use crate::store::{ReadError, SubmitError};
+
+/// What a terminal that needed the cloud is asked to wait.
+const CLOUD_RETRY_AFTER_S: u64 = 60;
+
+/// How records look to terminals.
+pub trait Show {
+    /// An order.
+    fn order(&self, order: &Order) -> Value;
+    /// Anything else that is kept in versions.
+    fn entry(&self, entry: &Entry) -> Value;
+}
 
 /// An answer that says what went wrong and what to do.
 #[derive(Debug)]
@@ -25,8 +39,8 @@ pub struct Problem {
 #[derive(Debug, Default)]
 struct More {
     conflict: Option<&'static str>,
-    existing: Option<OrderBody>,
-    current: Option<OrderBody>,
+    existing: Option<Value>,
+    current: Option<Value>,
     errors: Vec<FieldError>,
     cursor: Option<String>,
 }
@@ -57,15 +71,17 @@ pub struct ProblemBody<'a> {
     status_code: u16,
     /// As `detail`.
     message: &'a str,
-    /// With 409: which conflict.
+    /// With 409: which conflict; with 503: CLOUD_REQUIRED if it takes the cloud.
     #[serde(skip_serializing_if = "Option::is_none")]
     conflict_type: Option<&'a str>,
-    /// With 409 about something that exists already: that order.
+    /// With 409 about something that exists already: that order, ticket or whatever it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    existing_resource: Option<&'a OrderBody>,
-    /// With 409 about the order's state: the order as it is.
+    #[schema(value_type = Option<Object>)]
+    existing_resource: Option<&'a Value>,
+    /// With 409 about a state: the order, ticket or whatever it is as it is now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    current_state: Option<&'a OrderBody>,
+    #[schema(value_type = Option<Object>)]
+    current_state: Option<&'a Value>,
     /// With 422: the fields.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
@@ -128,11 +144,56 @@ impl Problem {
             StatusCode::GONE,
             "cursor-expired",
             "The cursor cannot be continued",
-            "events since this cursor are gone: fetch the state again (GET /pos/orders) and go on from the cursor given here",
+            "events since this cursor are gone: fetch the state again (GET /pos/orders, GET /kds/queue) and go on from the cursor given here",
         );
         problem.more.conflict = Some("CURSOR_EXPIRED");
         problem.more.cursor = Some(cursor);
         problem
+    }
+
+    /// 410: the catalogue's changes cannot be told from there on.
+    pub fn menu_expired(cursor: String) -> Self {
+        let detail = "what changed since this cursor is not known any more: fetch everything (without since)";
+        let mut problem = Self::new(StatusCode::GONE, "cursor-expired", "The cursor cannot be continued", detail);
+        problem.more.conflict = Some("CURSOR_EXPIRED");
+        problem.more.cursor = Some(cursor);
+        problem
+    }
+
+    /// 403: somebody with more rights has to sign in.
+    pub fn not_allowed(permission: Permission) -> Self {
+        let who = permission.least().as_str();
+        let detail = format!(
+            "to {} somebody with the role {who} has to sign in (POST /api/auth/sign-in, then X-Staff-Session)",
+            permission.verb()
+        );
+        Self::new(StatusCode::FORBIDDEN, "sign-in-needed", "Somebody with more rights has to sign in", detail)
+    }
+
+    /// 403: nobody is signed in.
+    pub fn sign_in_first(detail: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "sign-in-needed", "Somebody has to sign in", detail)
+    }
+
+    /// 401: name or PIN are wrong; which, nobody is told.
+    pub fn wrong_pin() -> Self {
+        let detail = "there is nobody of that name with that PIN";
+        Self::new(StatusCode::UNAUTHORIZED, "wrong-pin", "Name or PIN are wrong", detail)
+    }
+
+    /// 401: whoever was signed in is not any more.
+    pub fn session_expired() -> Self {
+        let detail = "nobody is signed in with this X-Staff-Session at this terminal any more: sign in again \
+                      (POST /api/auth/sign-in), or leave the header away";
+        Self::new(StatusCode::UNAUTHORIZED, "session-expired", "The session has ended", detail)
+    }
+
+    /// 503: it cannot be done without the cloud.
+    pub fn cloud_required(what: &str) -> Self {
+        let detail = format!("{what} takes the cloud, which cannot be reached now; everything else goes on");
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "cloud-required", "This takes the cloud", detail);
+        problem.more.conflict = Some("CLOUD_REQUIRED");
+        problem.retry_after(CLOUD_RETRY_AFTER_S)
     }
 
     /// The status.
@@ -152,18 +213,18 @@ impl Problem {
         problem
     }
 
-    fn with_current(mut self, order: OrderBody) -> Self {
-        self.more.current = Some(order);
+    fn with_current(mut self, current: Value) -> Self {
+        self.more.current = Some(current);
         self
     }
 
-    fn with_existing(mut self, order: OrderBody) -> Self {
-        self.more.existing = Some(order);
+    fn with_existing(mut self, existing: Value) -> Self {
+        self.more.existing = Some(existing);
         self
     }
 
     /// The problem a refusal is.
-    pub fn of_rejection(rejection: &Rejection, render: impl Fn(&storebox_core::order::Order) -> OrderBody) -> Self {
+    pub fn of_rejection(rejection: &Rejection, show: &impl Show) -> Self {
         match rejection {
             Rejection::UnknownOrder => Self::not_found("there is no order of that id"),
             Rejection::NotYours => Self::forbidden("a kiosk can see and change its own orders only"),
@@ -172,7 +233,7 @@ impl Problem {
                 "INVALID_STATE_TRANSITION",
                 format!("cannot {} an order that is {}", action.verb(), current.status.as_str()),
             )
-            .with_current(render(current)),
+            .with_current(show.order(current)),
             Rejection::StaleVersion { current } => Self::conflict(
                 "stale-version",
                 "STALE_VERSION",
@@ -181,19 +242,29 @@ impl Problem {
                     current.version
                 ),
             )
-            .with_current(render(current)),
+            .with_current(show.order(current)),
+            Rejection::HasPayments { action, current } => Self::conflict(
+                "invalid-state-transition",
+                "INVALID_STATE_TRANSITION",
+                format!(
+                    "{} minor units are paid on this order: take payments back first (POST …/tenders/{{tenderId}}/void), then {} it",
+                    current.paid().unwrap_or_default().minor(),
+                    action.verb()
+                ),
+            )
+            .with_current(show.order(current)),
             Rejection::DuplicateId { existing } => Self::conflict(
                 "duplicate-id",
                 "DUPLICATE_ID",
                 "an order of that id exists; every order needs an id of its own",
             )
-            .with_existing(render(existing)),
+            .with_existing(show.order(existing)),
             Rejection::KeyMismatch { existing } => Self::conflict(
                 "idempotency-mismatch",
                 "IDEMPOTENCY_MISMATCH",
                 "the idempotency key was used for a request with another body; every request needs a key of its own",
             )
-            .with_existing(render(existing)),
+            .with_existing(show.order(existing)),
             Rejection::VersionNeeded => Self::invalid(
                 "version",
                 "tableId, orderType, customerId and notes can be changed only with the version seen (If-Match, version or updatedAt)",
@@ -213,6 +284,27 @@ impl Problem {
                 "unreadable",
                 "The record cannot be read",
                 "the record cannot be read; it was set aside and reported, everything else goes on",
+            ),
+            Rejection::Unknown { what } => Self::not_found(format!("there is no such {what}")),
+            Rejection::NotAllowed(permission) => Self::not_allowed(*permission),
+            Rejection::CloudRequired { what } => Self::cloud_required(what),
+            Rejection::EntryState { message, current } => {
+                Self::conflict("invalid-state-transition", "INVALID_STATE_TRANSITION", message.as_str())
+                    .with_current(show.entry(current))
+            }
+            Rejection::EntryExists { existing } => {
+                Self::conflict("duplicate-id", "DUPLICATE_ID", "it exists already").with_existing(show.entry(existing))
+            }
+            Rejection::EntryKeyMismatch { existing } => Self::conflict(
+                "idempotency-mismatch",
+                "IDEMPOTENCY_MISMATCH",
+                "the idempotency key was used for a request with another body; every request needs a key of its own",
+            )
+            .with_existing(show.entry(existing)),
+            Rejection::CatalogueKeyMismatch => Self::conflict(
+                "idempotency-mismatch",
+                "IDEMPOTENCY_MISMATCH",
+                "the idempotency key was used for a request with another body; every request needs a key of its own",
             ),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use storebox_core::catalogue::Catalogue;
 use storebox_core::command::Request;
 use storebox_core::limits::BATCH_COMMANDS;
 use storebox_core::settings::Settings;
@@ -35,6 +36,7 @@ pub(super) struct Committer {
     pub(super) committed: watch::Sender<u64>,
     pub(super) settings: Settings,
     pub(super) counters: Counters,
+    pub(super) catalogue: Arc<Catalogue>,
     pub(super) gather: Gather,
 }
 
@@ -127,15 +129,20 @@ impl Committer {
         let mut transaction = opened(&database)?.begin_write()?;
         // Recovery after power loss is instant and survives a second crash; it costs a second sync.
         transaction.set_quick_repair(true);
-        let mut ledger = Ledger::open(&transaction, self.settings.clone(), self.counters)?;
+        let catalogue = Arc::clone(&self.catalogue);
+        let mut ledger = Ledger::open(&transaction, self.settings.clone(), self.counters, catalogue)?;
         let wall = self.shared.clock.wall();
         let answers: Vec<Answer> =
             batch.iter().map(|submission| ledger.apply(&submission.request, wall)).collect::<Result<_, _>>()?;
         match ledger.finish()? {
-            Some((settings, counters)) => {
+            Some((settings, counters, catalogue)) => {
                 transaction.commit()?;
                 self.settings = settings;
                 self.counters = counters;
+                if !Arc::ptr_eq(&self.catalogue, &catalogue) {
+                    self.shared.catalogue.store(Arc::clone(&catalogue));
+                    self.catalogue = catalogue;
+                }
                 self.shared.recorded_ms.store(counters.clock.wall.as_millis(), Ordering::Relaxed);
             }
             // Replays and refusals only: everything they say was durable before.
@@ -156,6 +163,7 @@ impl Committer {
         let (settings, counters) = self.shared.reopen()?;
         self.settings = settings.unwrap_or_else(|| self.settings.clone());
         self.counters = counters;
+        self.catalogue = self.shared.catalogue.load_full();
         Ok(())
     }
 }

@@ -50,6 +50,14 @@ pub trait Medium: Send + Sync + 'static {
     /// If the medium does not say.
     fn total_bytes(&self) -> io::Result<u64>;
 
+    /// Size of the store in bytes.
+    ///
+    /// # Errors
+    /// If the medium does not say.
+    fn store_bytes(&self) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Gives up the space held back, so that a full medium can be opened.
     fn release_ballast(&self);
 
@@ -113,6 +121,10 @@ impl Medium for DiskMedium {
     fn total_bytes(&self) -> io::Result<u64> {
         let stat = statvfs(&self.folder)?;
         Ok(stat.blocks().saturating_mul(stat.fragment_size()))
+    }
+
+    fn store_bytes(&self) -> io::Result<u64> {
+        Ok(fs::metadata(self.file())?.len())
     }
 
     fn release_ballast(&self) {

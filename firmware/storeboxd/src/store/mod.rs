@@ -6,20 +6,26 @@
 //! | `medium.rs`, `gate.rs` | the file and its disk (the seam where tests put a failing one), untouched until it is known |
 //! | `committer.rs`, `gather.rs` | the writer thread and how many commands share a sync |
 //! | `opening.rs`, `shared.rs` | making and opening the file; what readers and the writer share |
-//! | `ledger.rs` | one command in a transaction |
-//! | `view.rs`, `cursor.rs` | reading, and where readers stand |
+//! | `ledger/` | one command in a transaction, a file for each subject |
+//! | `view.rs`, `audit.rs`, `levels.rs`, `payments.rs`, `people.rs`, `shifts.rs`, `totals.rs`, `cursor.rs` | reading, and where readers stand |
 //! | `error.rs` | failures by what to do about them |
 
+mod audit;
 mod committer;
 mod cursor;
 mod error;
 mod gate;
 mod gather;
 mod ledger;
+mod levels;
 mod medium;
 mod opening;
+mod payments;
+mod people;
 mod shared;
+mod shifts;
 mod tables;
+mod totals;
 mod view;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -28,6 +34,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use storebox_core::catalogue::Catalogue;
 use storebox_core::command::{Command, Request};
 use storebox_core::id::StoreId;
 use storebox_core::limits::{COMMIT_QUEUE, COMMIT_WAIT_S};
@@ -35,17 +43,19 @@ use storebox_core::settings::Settings;
 use storebox_core::time::Timestamp;
 use tokio::sync::{oneshot, watch};
 
+pub use audit::{AuditRow, Walked};
 pub use cursor::{Cursor, NotACursor};
 pub use error::{ReadError, StoreError, SubmitError};
 pub use ledger::Answer;
+pub use levels::{Kept, LevelPage, StockFilter};
 pub use medium::{DiskMedium, Failure, Medium, Meter};
 pub use tables::{Identity, SCHEMA};
-pub use view::{Counts, EventPage, Expired, Found, OrderPage, View};
+pub use view::{Counts, EventPage, Expired, Found, OrderPage, StationTickets, TicketPage, View};
 
 use crate::clock::Clock;
 use committer::{Committer, Submission};
 use gather::Gather;
-use opening::{load, make, open_database};
+use opening::{load, load_catalogue, make, open_database};
 use shared::{Shared, Statistics};
 
 /// The store, as everybody but the writer sees it. Clones share it.
@@ -107,6 +117,7 @@ impl Store {
             Some(Failure::Fault) | None => Err(error),
         })?;
         let (identity, stored, counters) = load(&database)?;
+        let catalogue = load_catalogue(&database)?;
         let (queue, receiver) = sync_channel(COMMIT_QUEUE);
         let (committed, watch) = watch::channel(counters.last_event);
         let shared = Arc::new(Shared {
@@ -115,6 +126,7 @@ impl Store {
             clock,
             database: RwLock::new(Some(database)),
             identity,
+            catalogue: ArcSwap::new(Arc::clone(&catalogue)),
             // Until there was a look: the first one finds room, or says that there is none.
             full: AtomicBool::new(true),
             stopped: AtomicBool::new(false),
@@ -132,6 +144,7 @@ impl Store {
             committed,
             settings: stored.unwrap_or(settings),
             counters,
+            catalogue,
             gather: Gather::default(),
         };
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || committer.run())?;
@@ -203,6 +216,11 @@ impl Store {
         self.committed.clone()
     }
 
+    /// The catalogue as it was last committed. Whoever holds it holds that moment; it costs no look into the store.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.shared.catalogue.load_full()
+    }
+
     /// Who the store is.
     pub fn id(&self) -> StoreId {
         self.shared.identity.store
@@ -233,6 +251,11 @@ impl Store {
     /// Free and total bytes of the medium.
     pub fn space(&self) -> Option<(u64, u64)> {
         Some((self.shared.medium.free_bytes().ok()?, self.shared.medium.total_bytes().ok()?))
+    }
+
+    /// Size of the store's file in bytes.
+    pub fn size(&self) -> Option<u64> {
+        self.shared.medium.store_bytes().ok()
     }
 
     /// What it has done so far.
@@ -281,11 +304,11 @@ impl Store {
             number: OrderNumber { register: wish.lines.first()?.item_id.clone(), serial: 1 },
             client_id: wish.client_id.clone(),
             header: wish.header.clone(),
-            lines: wish.lines.clone(),
+            lines: wish.lines.iter().map(|line| line.open_item(Default::default())).collect::<Result<_, _>>().ok()?,
             tax_rule: Default::default(),
         };
         let at = Hlc::default().tick(self.shared.clock.wall());
-        let result = order::open(wish.id, opened, actor.device, at).map(|(_, order)| Outcome::Opened(Box::new(order)));
+        let result = order::open(wish.id, opened, actor, at).map(|(_, order)| Outcome::Opened(Box::new(order)));
         Some(Answer { result, replayed: false })
     }
 }

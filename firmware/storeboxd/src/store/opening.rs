@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use redb::{Builder, Database, ReadableDatabase};
+use storebox_core::catalogue::Catalogue;
 use storebox_core::id::StoreId;
 use storebox_core::limits::STORE_CACHE_BYTES;
 use storebox_core::record::encode;
@@ -122,4 +123,11 @@ pub(super) fn load(database: &Database) -> Result<(Identity, Option<Settings>, C
     let identity = view.meta(META_IDENTITY)?.ok_or(StoreError::Foreign)?;
     let counters = view.meta(META_COUNTERS)?.ok_or(StoreError::Foreign)?;
     Ok((identity, view.meta(META_SETTINGS)?, counters))
+}
+
+/// The catalogue as it was last committed, to be held in memory.
+pub(super) fn load_catalogue(database: &Database) -> Result<Arc<Catalogue>, StoreError> {
+    let nobody = Identity { store: StoreId::from_bytes([0; 16]), log: 0, made_at: Default::default() };
+    let view = View { transaction: database.begin_read()?, identity: nobody };
+    view.catalogue().map(Arc::new)
 }

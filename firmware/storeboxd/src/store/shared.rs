@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use redb::{Database, ReadableDatabase};
+use storebox_core::catalogue::Catalogue;
 use storebox_core::limits::{BALLAST_BYTES, DISK_RESERVE_BYTES};
 use storebox_core::settings::Settings;
 
 use super::error::{ReadError, StoreError};
 use super::medium::{Failure, Medium, Meter};
-use super::opening::{load, open_database};
+use super::opening::{load, load_catalogue, open_database};
 use super::tables::{Counters, Identity};
 use super::view::View;
 use crate::clock::Clock;
@@ -28,6 +30,8 @@ pub(super) struct Shared {
     /// `None` while it is being opened again.
     pub(super) database: RwLock<Option<Database>>,
     pub(super) identity: Identity,
+    /// The catalogue as it was last committed.
+    pub(super) catalogue: ArcSwap<Catalogue>,
     pub(super) full: AtomicBool,
     pub(super) stopped: AtomicBool,
     /// Write requests received and not answered.
@@ -140,6 +144,7 @@ impl Shared {
         self.meter.forget_failure();
         let database = open_database(self.medium.as_ref(), &self.meter)?;
         let (_, settings, counters) = load(&database)?;
+        self.catalogue.store(load_catalogue(&database)?);
         *slot = Some(database);
         drop(slot);
         let (generation, changed) = &self.reopened;

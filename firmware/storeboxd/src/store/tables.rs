@@ -24,8 +24,47 @@ pub(super) const REQUESTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::
 pub(super) const REFUSED: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("refused_writes");
 /// Device → `Device`.
 pub(super) const DEVICES: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("devices");
+/// (entity, id, version) → the entry's record.
+pub(super) const ENTRIES: TableDefinition<'_, (u8, [u8; 16], u32), &[u8]> = TableDefinition::new("entries");
+/// Card payments that somebody still has something to do about, be it only to wait.
+pub(super) const OPEN_PAYMENTS: TableDefinition<'_, [u8; 16], ()> = TableDefinition::new("open_payments");
+/// (business day, card) → what the card was charged while the cloud was away, in minor units.
+pub(super) const CARD_DAYS: TableDefinition<'_, (u32, [u8; 32]), i64> = TableDefinition::new("card_days");
+/// (kind, number) → `Account`.
+pub(super) const ACCOUNTS: TableDefinition<'_, (u8, &str), &[u8]> = TableDefinition::new("accounts");
+/// (business day, dimension, key) → `Total`; the day [`SINCE_CLOSE`] is what no end of a day holds yet. Kept for ever.
+pub(super) const TOTALS: TableDefinition<'_, (u32, u8, &str), &[u8]> = TableDefinition::new("totals");
+/// Number of the end of a day → its entry.
+pub(super) const DAY_CLOSES: TableDefinition<'_, u32, [u8; 16]> = TableDefinition::new("day_closes");
+/// Item → `Level`.
+pub(super) const STOCK: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("stock");
+/// (item, number among its movements) → movement. The oldest are removed.
+pub(super) const STOCK_LOG: TableDefinition<'_, (&str, u64), [u8; 16]> = TableDefinition::new("stock_log");
+/// Number of the event of a change that left an order over → (order, when in milliseconds since 1970).
+pub(super) const ENDED_ORDERS: TableDefinition<'_, u64, ([u8; 16], u64)> = TableDefinition::new("ended_orders");
+/// What an employee signs in with, in small letters → employee.
+pub(super) const EMPLOYEE_LOGINS: TableDefinition<'_, &str, [u8; 16]> = TableDefinition::new("employee_logins");
+/// (word in small letters, customer).
+pub(super) const CUSTOMER_WORDS: TableDefinition<'_, (&str, [u8; 16]), ()> = TableDefinition::new("customer_words");
+/// (moment it is listed under, in milliseconds since 1970, shift).
+pub(super) const SHIFT_TIMES: TableDefinition<'_, (u64, [u8; 16]), ()> = TableDefinition::new("shift_times");
+/// (employee, moment it is listed under, shift).
+pub(super) const EMPLOYEE_SHIFTS: TableDefinition<'_, ([u8; 16], u64, [u8; 16]), ()> =
+    TableDefinition::new("employee_shifts");
+/// (employee, shift) of shifts that nobody clocked out of.
+pub(super) const OPEN_SHIFTS: TableDefinition<'_, ([u8; 16], [u8; 16]), ()> = TableDefinition::new("open_shifts");
+/// The audit log: number → `AuditEntry`. Append-only.
+pub(super) const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
+/// (order, ticket): the tickets of an order.
+pub(super) const ORDER_TICKETS: TableDefinition<'_, ([u8; 16], [u8; 16]), ()> = TableDefinition::new("order_tickets");
+/// (station, ticket): what a station has before it, oldest first.
+pub(super) const OPEN_TICKETS: TableDefinition<'_, (&str, [u8; 16]), ()> = TableDefinition::new("open_tickets");
+/// (business day, station) → `KitchenTimes`.
+pub(super) const KITCHEN_TIMES: TableDefinition<'_, (u32, &str), &[u8]> = TableDefinition::new("kitchen_times");
 /// Order → `Quarantined`.
 pub(super) const QUARANTINE: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("quarantine");
+/// (kind, id) → `catalogue::Kept`, deletions among them.
+pub(super) const CATALOGUE: TableDefinition<'_, (u8, &str), &[u8]> = TableDefinition::new("catalogue");
 /// Single records by name: see the `META_` constants.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
@@ -34,6 +73,17 @@ pub(super) const META_IDENTITY: &str = "identity";
 pub(super) const META_COUNTERS: &str = "counters";
 pub(super) const META_SETTINGS: &str = "settings";
 pub(super) const META_CONNECTIVITY: &str = "connectivity";
+/// The end of the audit log's chain.
+pub(super) const META_AUDIT: &str = "audit_head";
+pub(super) const META_CATALOGUE: &str = "catalogue";
+/// What waits for the cloud, in minor units: an `i64`, little endian.
+pub(super) const META_QUEUED: &str = "queued_payments";
+pub(super) const META_FORCED: &str = "forced_offline";
+pub(super) const META_PERIOD: &str = "period";
+pub(super) const META_CLEANED_UP: &str = "cleaned_up";
+
+/// Stands for the business day in [`TOTALS`] that has no date: everything since the last end of a day.
+pub(super) const SINCE_CLOSE: u32 = u32::MAX;
 
 /// The layout this program writes. A store with a higher number is not opened.
 pub const SCHEMA: u32 = 1;
@@ -112,7 +162,26 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError>
     transaction.open_table(REFUSED)?;
     transaction.open_table(DEVICES)?;
     transaction.open_table(QUARANTINE)?;
+    transaction.open_table(ENTRIES)?;
+    transaction.open_table(OPEN_PAYMENTS)?;
+    transaction.open_table(CARD_DAYS)?;
+    transaction.open_table(ACCOUNTS)?;
     transaction.open_table(META)?;
+    transaction.open_table(CATALOGUE)?;
+    transaction.open_table(TOTALS)?;
+    transaction.open_table(DAY_CLOSES)?;
+    transaction.open_table(STOCK)?;
+    transaction.open_table(STOCK_LOG)?;
+    transaction.open_table(ENDED_ORDERS)?;
+    transaction.open_table(EMPLOYEE_LOGINS)?;
+    transaction.open_table(AUDIT)?;
+    transaction.open_table(CUSTOMER_WORDS)?;
+    transaction.open_table(SHIFT_TIMES)?;
+    transaction.open_table(EMPLOYEE_SHIFTS)?;
+    transaction.open_table(OPEN_SHIFTS)?;
+    transaction.open_table(ORDER_TICKETS)?;
+    transaction.open_table(OPEN_TICKETS)?;
+    transaction.open_table(KITCHEN_TIMES)?;
     Ok(())
 }
 

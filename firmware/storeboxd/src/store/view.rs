@@ -1,8 +1,14 @@
 //! Reading: one consistent moment of the store.
 
+mod kitchen;
+
+pub use kitchen::{StationTickets, TicketPage};
+
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
+use storebox_core::catalogue::Catalogue;
 use storebox_core::command::OrderRef;
 use storebox_core::device::Device;
+use storebox_core::entry::Versioned;
 use storebox_core::event::Event;
 use storebox_core::id::OrderId;
 use storebox_core::limits::ROWS_PER_ANSWER;
@@ -13,7 +19,8 @@ use storebox_core::time::Timestamp;
 use super::cursor::Cursor;
 use super::error::StoreError;
 use super::tables::{
-    CLIENT_IDS, DEVICES, EVENTS, Identity, META, OPEN_ORDERS, ORDER_CHANGES, OUTBOX, QUARANTINE, REFUSED,
+    CATALOGUE, CLIENT_IDS, DEVICES, ENTRIES, EVENTS, Identity, META, META_CATALOGUE, OPEN_ORDERS, ORDER_CHANGES,
+    OUTBOX, QUARANTINE, REFUSED,
 };
 
 /// One moment of the store. Keep it for one answer only: a long view makes the file grow.
@@ -198,6 +205,39 @@ impl View {
         Ok(devices)
     }
 
+    /// The newest version of an entry; nothing if there is none, or none that can be read.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub fn latest_entry<E: Versioned>(&self, id: [u8; 16]) -> Result<Option<E>, StoreError> {
+        let table = self.transaction.open_table(ENTRIES)?;
+        let entity = E::ENTITY as u8;
+        let last = table.range((entity, id, 0)..=(entity, id, u32::MAX))?.next_back().transpose()?;
+        Ok(last.and_then(|(_, bytes)| readable(bytes.value())))
+    }
+
+    /// The newest version of every entry of a kind, oldest first, from the one after `after` on.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub fn latest_entries<E: Versioned>(&self, after: Option<[u8; 16]>, limit: usize) -> Result<Vec<E>, StoreError> {
+        let table = self.transaction.open_table(ENTRIES)?;
+        let entity = E::ENTITY as u8;
+        let mut entries = Vec::new();
+        let mut next = after.map_or([0; 16], successor);
+        while entries.len() < limit
+            && let Some(row) = table.range((entity, next, 0)..=(entity, [0xff; 16], u32::MAX))?.next().transpose()?
+        {
+            let (_, id, _) = row.0.value();
+            entries.extend(self.latest_entry(id)?);
+            if id == [0xff; 16] {
+                break;
+            }
+            next = successor(id);
+        }
+        Ok(entries)
+    }
+
     /// Numbers about the store.
     ///
     /// # Errors
@@ -213,6 +253,16 @@ impl View {
             last_event: bounds(&events)?.1,
             devices: self.transaction.open_table(DEVICES)?.len()?,
         })
+    }
+
+    /// The catalogue; objects that cannot be read are reported and left out.
+    pub(super) fn catalogue(&self) -> Result<Catalogue, StoreError> {
+        let mut objects = Vec::new();
+        for row in self.transaction.open_table(CATALOGUE)?.iter()? {
+            objects.extend(readable(row?.1.value()));
+        }
+        let marks = self.transaction.open_table(META)?.get(META_CATALOGUE)?.and_then(|bytes| readable(bytes.value()));
+        Ok(Catalogue::new(marks.unwrap_or_default(), objects))
     }
 
     pub(super) fn meta<R: Record>(&self, name: &str) -> Result<Option<R>, StoreError> {
@@ -343,6 +393,11 @@ pub(super) fn find_order(
         }
     }
     Ok(order.map_or(Found::Missing, |order| Found::Order(Box::new(order))))
+}
+
+/// A record that is passed over, and reported, if it cannot be read.
+fn readable<R: Record>(bytes: &[u8]) -> Option<R> {
+    decode(bytes).inspect_err(|error| log::error!("an entry cannot be read: {error}")).ok()
 }
 
 /// First and last number in the log; (1, 0) if it is empty.

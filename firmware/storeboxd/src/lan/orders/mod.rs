@@ -1,7 +1,10 @@
 //! `/pos/orders`: what tills do all day. Rules are in `storebox_core::order`; here is only the wire.
 
+mod books;
 mod request;
 mod response;
+mod tender;
+mod v1;
 
 use std::sync::Arc;
 
@@ -10,8 +13,10 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use storebox_core::command::{Actor, Command, OpenOrder, OrderRef, Outcome, Rejection};
+use storebox_core::catalogue::LineWish;
+use storebox_core::command::{Actor, Command, OpenOrder, OrderRef, Rejection};
 use storebox_core::device::DeviceKind;
+use storebox_core::id::TenderId;
 use storebox_core::limits::{ORDERS_PER_ANSWER, ORDERS_PER_ANSWER_DEFAULT};
 use storebox_core::order::{Action, Expected, Order, Status};
 use storebox_core::text::Name;
@@ -19,7 +24,9 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use response::OrderBody;
+pub use books::TenderWord;
+pub use request::OrderTypeWord;
+pub use response::{OrderBody, SyncStatusWord};
 
 use super::auth::Terminal;
 use super::body::Body;
@@ -27,11 +34,12 @@ use super::cursor::Since;
 use super::openapi::{Conflict, ReadProblems, WriteProblems};
 use super::problem::Problem;
 use super::{Api, query};
-use crate::store::{Answer, Expired, Found};
+use crate::store::{Expired, Found};
+use books::JournalBody;
 use request::{CloseOrder, NewOrder, OrderPatch, SendToKitchen, VoidOrder};
+use tender::{AddTender, RefundOrder, VoidTender};
+pub use tender::{NewTender, Till};
 
-/// Says that an answer was given before (IETF draft idempotency-key-header).
-const REPLAYED: &str = "idempotent-replayed";
 /// Where to go on.
 const X_CURSOR: &str = "x-cursor";
 /// Whether there is more to fetch at once.
@@ -45,6 +53,11 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(send_to_kitchen))
         .routes(routes!(close))
         .routes(routes!(void))
+        .routes(routes!(v1::create_order))
+        .routes(routes!(pay))
+        .routes(routes!(void_tender))
+        .routes(routes!(refund))
+        .routes(routes!(journal))
 }
 
 /// Open an order
@@ -68,7 +81,8 @@ async fn create(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<NewO
     let mut body = body;
     let (id, client_id) = request::order_id(body.value.id.take(), now);
     let (new, rest) = body.split();
-    let (header, lines) = new.into_parts(now)?;
+    let (header, mut lines) = new.into_parts(now)?;
+    api.hold_to_listed(&terminal, &mut lines);
     let command = Command::OpenOrder(OpenOrder { id, client_id, header, lines });
     let answer = rest.submit(&api.store, terminal.actor(), command).await?;
     api.answer(answer)
@@ -119,8 +133,12 @@ async fn list(
     for (order, reason) in page.unreadable {
         api.store.note(Command::SetAside { order, reason });
     }
-    let orders: Vec<OrderBody> =
-        page.orders.iter().filter(|order| may_see(&terminal, order)).map(|order| api.render(order)).collect();
+    let orders: Vec<OrderBody> = page
+        .orders
+        .iter()
+        .filter(|order| may_see(&terminal, order))
+        .map(|order| OrderBody::new(order, api.store.id()))
+        .collect();
     let mut headers = HeaderMap::new();
     headers.insert(X_CURSOR, header_value(&page.next.to_string())?);
     headers.insert(X_MORE, HeaderValue::from_static(if page.more { "true" } else { "false" }));
@@ -134,16 +152,8 @@ async fn list(
     responses((status = 200, body = OrderBody, description = "The order"), ReadProblems)
 )]
 async fn show(State(api): State<Arc<Api>>, terminal: Terminal, Path(id): Path<String>) -> Result<Response, Problem> {
-    let order = order_ref(id)?;
-    match api.store.read(move |view| view.order(&order)).await? {
-        Found::Order(order) if may_see(&terminal, &order) => Ok(api.order_response(StatusCode::OK, &order)),
-        Found::Order(_) => Err(api.refusal(&Rejection::NotYours)),
-        Found::Missing => Err(api.refusal(&Rejection::UnknownOrder)),
-        Found::Unreadable { id, reason } => {
-            api.store.note(Command::SetAside { order: id, reason });
-            Err(api.refusal(&Rejection::Unreadable))
-        }
-    }
+    let order = api.order(&terminal, id).await?;
+    Ok(api.order_response(StatusCode::OK, &order))
 }
 
 /// Change an order
@@ -163,8 +173,9 @@ async fn modify(
     body: Body<OrderPatch>,
 ) -> Result<Response, Problem> {
     let (patch, rest) = body.split();
-    let (modification, expected) = patch.into_parts(api.store.now())?;
-    api.change(terminal, id, expected, Action::Modify(modification), rest).await
+    let (modification, mut added, expected) = patch.into_parts(api.store.now())?;
+    api.hold_to_listed(&terminal, &mut added);
+    api.change(terminal, id, expected, Action::Modify(modification), added, rest).await
 }
 
 /// Send what is new to the kitchen
@@ -183,7 +194,7 @@ async fn send_to_kitchen(
     body: Body<SendToKitchen>,
 ) -> Result<Response, Problem> {
     let (send, rest) = body.split();
-    api.change(terminal, id, send.expected(), Action::SendToKitchen, rest).await
+    api.change(terminal, id, send.expected(), Action::SendToKitchen, Vec::new(), rest).await
 }
 
 /// Take payment and close
@@ -202,8 +213,8 @@ async fn close(
     body: Body<CloseOrder>,
 ) -> Result<Response, Problem> {
     let (close, rest) = body.split();
-    let (cash, expected) = close.into_parts(api.store.now())?;
-    api.change(terminal, id, expected, Action::Close { cash }, rest).await
+    let (tenders, expected) = close.into_parts(&api.till())?;
+    api.change(terminal, id, expected, Action::Close { tenders }, Vec::new(), rest).await
 }
 
 /// Cancel an order
@@ -223,7 +234,89 @@ async fn void(
 ) -> Result<Response, Problem> {
     let (void, rest) = body.split();
     let (reason, expected) = void.into_parts();
-    api.change(terminal, id, expected, Action::Void { reason }, rest).await
+    api.change(terminal, id, expected, Action::Void { reason }, Vec::new(), rest).await
+}
+
+/// Take a payment of a part
+///
+/// The order stays open until it is closed. Cash may be more than what is due, and gives change.
+#[utoipa::path(
+    post, path = "/pos/orders/{id}/tenders", tag = "orders", request_body = AddTender,
+    params(
+        ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+    ),
+    responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
+)]
+async fn pay(
+    State(api): State<Arc<Api>>,
+    terminal: Terminal,
+    Path(id): Path<String>,
+    body: Body<AddTender>,
+) -> Result<Response, Problem> {
+    let (add, rest) = body.split();
+    let (tender, expected) = add.into_parts(&api.till())?;
+    api.change(terminal, id, expected, Action::Tender(Box::new(tender)), Vec::new(), rest).await
+}
+
+/// Take a payment back
+///
+/// For a manager, while the order is open. A card that was not charged yet will not be.
+#[utoipa::path(
+    post, path = "/pos/orders/{id}/tenders/{tenderId}/void", tag = "orders", request_body = VoidTender,
+    params(
+        ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
+        ("tenderId" = String, Path, description = "The payment", pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+    ),
+    responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
+)]
+async fn void_tender(
+    State(api): State<Arc<Api>>,
+    terminal: Terminal,
+    Path((id, tender)): Path<(String, String)>,
+    body: Body<VoidTender>,
+) -> Result<Response, Problem> {
+    let (void, rest) = body.split();
+    let tender: TenderId =
+        tender.parse().map_err(|_| Problem::not_found("there is no payment of that id on an order"))?;
+    let (reason, expected) = void.into_parts();
+    api.change(terminal, id, expected, Action::VoidTender { tender, reason }, Vec::new(), rest).await
+}
+
+/// Give money back
+///
+/// For a manager, once the order is closed. All parts together give back what was paid, and exactly its tax.
+#[utoipa::path(
+    post, path = "/pos/orders/{id}/refund", tag = "orders", request_body = RefundOrder,
+    params(
+        ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+    ),
+    responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
+)]
+async fn refund(
+    State(api): State<Arc<Api>>,
+    terminal: Terminal,
+    Path(id): Path<String>,
+    body: Body<RefundOrder>,
+) -> Result<Response, Problem> {
+    let (refund, rest) = body.split();
+    let (wish, expected) = refund.into_parts(api.store.now())?;
+    api.change(terminal, id, expected, Action::Refund(Box::new(wish)), Vec::new(), rest).await
+}
+
+/// Show an order in the books
+///
+/// Balanced lines of a closed order: debits above zero, credits below, together zero. Empty for any other order.
+#[utoipa::path(
+    get, path = "/pos/orders/{id}/journal", tag = "orders",
+    params(("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128)),
+    responses((status = 200, body = JournalBody, description = "The lines"), ReadProblems)
+)]
+async fn journal(State(api): State<Arc<Api>>, terminal: Terminal, Path(id): Path<String>) -> Result<Response, Problem> {
+    let order = api.order(&terminal, id).await?;
+    Ok(Json(JournalBody::new(&order)).into_response())
 }
 
 /// What `GET /pos/orders` can be asked.
@@ -260,12 +353,32 @@ impl ListQuery {
 }
 
 impl Api {
+    /// What it takes to read a payment.
+    pub(super) fn till(&self) -> Till<'_> {
+        Till { now: self.store.now(), key: &self.payment_key }
+    }
+
+    /// An order that the terminal may see.
+    async fn order(&self, terminal: &Terminal, id: String) -> Result<Box<Order>, Problem> {
+        let order = order_ref(id)?;
+        match self.store.read(move |view| view.order(&order)).await? {
+            Found::Order(order) if may_see(terminal, &order) => Ok(order),
+            Found::Order(_) => Err(self.refusal(&Rejection::NotYours)),
+            Found::Missing => Err(self.refusal(&Rejection::UnknownOrder)),
+            Found::Unreadable { id, reason } => {
+                self.store.note(Command::SetAside { order: id, reason });
+                Err(self.refusal(&Rejection::Unreadable))
+            }
+        }
+    }
+
     async fn change(
         &self,
         terminal: Terminal,
         id: String,
         mut expected: Expected,
         action: Action,
+        added: Vec<LineWish>,
         rest: super::body::Rest,
     ) -> Result<Response, Problem> {
         if let Some(version) = rest.if_match {
@@ -274,25 +387,12 @@ impl Api {
             }
             expected.version = Some(version);
         }
-        let command = Command::ChangeOrder { order: order_ref(id)?, expected, action };
+        let command = Command::ChangeOrder { order: order_ref(id)?, expected, action, added };
         self.answer(rest.submit(&self.store, terminal.actor(), command).await?)
     }
 
-    fn answer(&self, answer: Answer) -> Result<Response, Problem> {
-        let mut response = match &answer.result {
-            Ok(Outcome::Opened(order)) => self.order_response(StatusCode::CREATED, order),
-            Ok(Outcome::Left(order)) => self.order_response(StatusCode::OK, order),
-            Ok(Outcome::Done) => StatusCode::NO_CONTENT.into_response(),
-            Err(rejection) => self.refusal(rejection).into_response(),
-        };
-        if answer.replayed {
-            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-        }
-        Ok(response)
-    }
-
-    fn order_response(&self, status: StatusCode, order: &Order) -> Response {
-        let mut response = (status, Json(self.render(order))).into_response();
+    pub(super) fn order_response(&self, status: StatusCode, order: &Order) -> Response {
+        let mut response = (status, Json(OrderBody::new(order, self.store.id()))).into_response();
         if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", order.version)) {
             response.headers_mut().insert(header::ETAG, tag);
         }
@@ -303,20 +403,10 @@ impl Api {
         }
         response
     }
-
-    /// A refusal as terminals see it.
-    pub(super) fn refusal(&self, rejection: &Rejection) -> Problem {
-        Problem::of_rejection(rejection, |order| self.render(order))
-    }
-
-    /// An order as terminals of this store see it.
-    fn render(&self, order: &Order) -> OrderBody {
-        OrderBody::new(order, self.store.id())
-    }
 }
 
 fn may_see(terminal: &Terminal, order: &Order) -> bool {
-    let Actor { device, kind } = terminal.actor();
+    let Actor { device, kind, .. } = terminal.actor();
     kind != DeviceKind::Kiosk || order.opened_by == device
 }
 

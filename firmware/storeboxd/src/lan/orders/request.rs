@@ -1,16 +1,16 @@
 //! What terminals send about orders.
 
 use serde::{Deserialize, Deserializer};
-use storebox_core::id::{LineId, OrderId, TenderId};
+use storebox_core::catalogue::{LineWish, ModifierWish};
+use storebox_core::id::{LineId, OrderId};
 use storebox_core::money::Money;
-use storebox_core::order::{
-    CashOffered, Expected, Header, HeaderPatch, Line, LineChange, Modification, Modifier, OrderType, TenderKind,
-};
+use storebox_core::order::{Expected, Header, HeaderPatch, LineChange, Modification, OrderType, TenderWish};
 use storebox_core::quantity::Quantity;
 use storebox_core::text::{Name, Note};
 use storebox_core::time::Timestamp;
 use utoipa::ToSchema;
 
+use super::tender::{NewTender, Till};
 use crate::entropy;
 use crate::lan::problem::Problem;
 
@@ -44,21 +44,23 @@ pub struct NewOrder {
     _idempotency_key: Option<String>,
 }
 
-/// Something ordered. Without a catalogue every item is an open item: name and price are the terminal's word.
+/// Something ordered. An item of the catalogue has its name and price from there; a unit price that differs is taken
+/// and marked as an override, where the store's policy allows it. An item that is not in the catalogue is an open item:
+/// name and price are the terminal's word, and both are needed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewItem {
-    /// The item, as the terminal names it.
+    /// The item: its id or a barcode of it, or for an open item whatever the terminal calls it.
     #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     item_id: Name,
-    /// Its name as printed.
-    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
+    /// The name of an open item as printed; the catalogue's items have their own.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     name: Option<Name>,
     /// How much of it, with at most three decimals.
     #[schema(value_type = f64, exclusive_minimum = 0, maximum = 100_000, multiple_of = 0.001)]
     quantity: Quantity,
-    /// The price of one in minor units.
-    #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000_i64)]
+    /// The price of one in minor units; the catalogue's if it is not given.
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_000_i64)]
     unit_price: Option<Money>,
     /// Additions and omissions.
     #[serde(default)]
@@ -76,12 +78,12 @@ pub struct NewModifier {
     /// The modifier, as the terminal names it.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
     modifier_id: Option<Name>,
-    /// Its name as printed.
-    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
-    name: Name,
-    /// What it adds to the price of one, in minor units. Below zero only as far as the item's price goes.
-    #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000_i64)]
-    price: Money,
+    /// Its name as printed; one of the item's own modifiers has it from the catalogue.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
+    name: Option<Name>,
+    /// What it adds to the price of one, in minor units; one of the item's own modifiers has it from the catalogue. Below zero only as far as the item's price goes.
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_000_i64)]
+    price: Option<Money>,
 }
 
 /// How the guest takes an order.
@@ -137,6 +139,9 @@ pub struct OrderPatch {
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 500)]
     remove_items: Vec<LineId>,
+    /// Why something is taken off; needed for what the kitchen knows of, which takes a manager.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]+$")]
+    reason: Option<Note>,
     /// The idempotency key, for clients that cannot set headers.
     #[serde(rename = "_idempotencyKey", default)]
     #[schema(min_length = 1, max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")]
@@ -174,10 +179,11 @@ pub struct SendToKitchen {
 }
 
 /// Closing with payment.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CloseOrder {
-    /// What the guest hands over; together it covers the total, and what is over is given back.
+    /// What pays the rest; together with earlier payments it covers the total. None if it is paid already.
+    #[serde(default)]
     #[schema(max_items = 50)]
     tenders: Vec<NewTender>,
     /// The version seen.
@@ -189,29 +195,7 @@ pub struct CloseOrder {
     _idempotency_key: Option<String>,
 }
 
-/// A payment.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NewTender {
-    /// How it is paid.
-    #[serde(rename = "type")]
-    #[schema(value_type = TenderWord)]
-    kind: TenderKind,
-    /// How much is handed over, in minor units.
-    #[schema(value_type = i64, minimum = 1, maximum = 1_000_000_000_000_i64)]
-    amount: Money,
-}
-
-/// How something is paid.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[allow(dead_code, reason = "only its schema is used")]
-pub enum TenderWord {
-    /// Notes and coins.
-    Cash,
-}
-
-/// Voiding.
+/// Voiding. What the kitchen knows of takes a manager, and a reason.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VoidOrder {
@@ -229,7 +213,7 @@ pub struct VoidOrder {
 
 impl NewOrder {
     /// Header and lines, with ids made at `now`.
-    pub fn into_parts(self, now: Timestamp) -> Result<(Header, Vec<Line>), Problem> {
+    pub fn into_parts(self, now: Timestamp) -> Result<(Header, Vec<LineWish>), Problem> {
         let header = Header {
             table_id: self.table_id,
             order_type: self.order_type,
@@ -241,8 +225,9 @@ impl NewOrder {
 }
 
 impl OrderPatch {
-    /// What changes and what the terminal expects.
-    pub fn into_parts(self, now: Timestamp) -> Result<(Modification, Expected), Problem> {
+    /// What changes, the lines to add, and what the terminal expects.
+    pub fn into_parts(self, now: Timestamp) -> Result<(Modification, Vec<LineWish>, Expected), Problem> {
+        let added = lines("addItems", self.add_items, now)?;
         let modification = Modification {
             header: HeaderPatch {
                 table_id: self.table_id,
@@ -250,7 +235,7 @@ impl OrderPatch {
                 customer_id: self.customer_id,
                 notes: self.notes,
             },
-            added: lines("addItems", self.add_items, now)?,
+            added: Vec::new(),
             changed: self
                 .change_items
                 .into_iter()
@@ -261,8 +246,9 @@ impl OrderPatch {
                 })
                 .collect(),
             removed: self.remove_items,
+            reason: self.reason,
         };
-        Ok((modification, Expected { version: self.version, updated_at: self.updated_at }))
+        Ok((modification, added, Expected { version: self.version, updated_at: self.updated_at }))
     }
 }
 
@@ -274,17 +260,11 @@ impl SendToKitchen {
 }
 
 impl CloseOrder {
-    /// The cash handed over and what the terminal expects.
-    pub fn into_parts(self, now: Timestamp) -> Result<(Vec<CashOffered>, Expected), Problem> {
-        let mut cash = Vec::with_capacity(self.tenders.len());
-        for (index, tender) in self.tenders.into_iter().enumerate() {
-            let TenderKind::Cash = tender.kind;
-            if tender.amount <= Money::ZERO {
-                return Err(Problem::invalid(format!("tenders[{index}].amount"), "must be more than nothing"));
-            }
-            cash.push(CashOffered { id: TenderId::new(now, entropy::for_id()), amount: tender.amount });
-        }
-        Ok((cash, Expected { version: self.version, updated_at: None }))
+    /// The payments and what the terminal expects.
+    pub fn into_parts(self, till: &Till) -> Result<(Vec<TenderWish>, Expected), Problem> {
+        let tenders = self.tenders.into_iter().enumerate();
+        let tenders = tenders.map(|(index, tender)| tender.into_wish(format!("tenders[{index}]"), till));
+        Ok((tenders.collect::<Result<_, _>>()?, Expected { version: self.version, updated_at: None }))
     }
 }
 
@@ -306,19 +286,15 @@ pub fn order_id(given: Option<Name>, now: Timestamp) -> (OrderId, Option<Name>) 
     }
 }
 
-fn lines(field: &str, items: Vec<NewItem>, now: Timestamp) -> Result<Vec<Line>, Problem> {
-    items.into_iter().enumerate().map(|(index, item)| line(&format!("{field}[{index}]"), item, now)).collect()
+fn lines(field: &str, items: Vec<NewItem>, now: Timestamp) -> Result<Vec<LineWish>, Problem> {
+    items.into_iter().enumerate().map(|(index, item)| line(format!("{field}[{index}]"), item, now)).collect()
 }
 
-fn line(field: &str, item: NewItem, now: Timestamp) -> Result<Line, Problem> {
-    let (Some(name), Some(unit_price)) = (item.name, item.unit_price) else {
-        let unknown = format!("there is no item {} in the catalogue: give its name and unitPrice", item.item_id);
-        return Err(Problem::invalid(field, unknown));
-    };
+fn line(field: String, item: NewItem, now: Timestamp) -> Result<LineWish, Problem> {
     if !item.quantity.is_positive() {
         return Err(Problem::invalid(format!("{field}.quantity"), "must be more than nothing"));
     }
-    if unit_price.is_negative() {
+    if item.unit_price.is_some_and(Money::is_negative) {
         return Err(Problem::invalid(format!("{field}.unitPrice"), "must not be below zero"));
     }
     if item.modifiers.len() > storebox_core::limits::MODIFIERS_PER_LINE {
@@ -328,17 +304,18 @@ fn line(field: &str, item: NewItem, now: Timestamp) -> Result<Line, Problem> {
     let modifiers = item
         .modifiers
         .into_iter()
-        .map(|new| Modifier { id: new.modifier_id, name: new.name, price: new.price })
+        .map(|new| ModifierWish { id: new.modifier_id, name: new.name, price: new.price })
         .collect();
-    Ok(Line {
+    Ok(LineWish {
         id: LineId::new(now, entropy::for_id()),
+        field,
         item_id: item.item_id,
-        name,
+        name: item.name,
         quantity: item.quantity,
-        unit_price,
+        unit_price: item.unit_price,
         modifiers,
         notes: item.notes,
-        open_item: true,
+        listed_only: false,
     })
 }
 

@@ -3,14 +3,18 @@
 use serde::Serialize;
 use storebox_core::id::{DeviceId, LineId, OrderId, StoreId, TenderId};
 use storebox_core::money::Money;
-use storebox_core::order::{Modifier, Order, OrderLine, OrderType, PaymentStatus, Status, Tender, TenderKind};
+use storebox_core::order::{
+    Modifier, Order, OrderLine, OrderType, PaymentStatus, Pricing, Status, Tender, TenderKind, TenderState,
+};
 use storebox_core::outbox::SyncStatus;
+use storebox_core::payment::LastFour;
 use storebox_core::quantity::Quantity;
 use storebox_core::text::{Name, Note};
 use storebox_core::time::Timestamp;
 use utoipa::ToSchema;
 
-use super::request::{OrderTypeWord, TenderWord};
+use super::books::{RefundBody, TenderStateWord, TenderWord};
+use super::request::OrderTypeWord;
 
 /// An order.
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,12 +66,20 @@ pub struct OrderBody {
     total: Money,
     /// Payments applied.
     tenders: Vec<TenderBody>,
-    /// What was paid.
+    /// What was paid: the amounts of all payments that were neither declined nor voided.
     #[schema(value_type = i64)]
     paid: Money,
-    /// What was given back.
+    /// What is still to be paid.
+    #[schema(value_type = i64)]
+    due: Money,
+    /// What was given back as change.
     #[schema(value_type = i64)]
     change: Money,
+    /// Money given back after the sale.
+    refunds: Vec<RefundBody>,
+    /// How much of it in all.
+    #[schema(value_type = i64)]
+    refunded: Money,
     /// Why it was voided.
     #[schema(value_type = Option<String>, required)]
     void_reason: Option<Note>,
@@ -127,6 +139,33 @@ pub struct ItemBody {
     open_item: bool,
     /// The kitchen knows about all of it.
     sent: bool,
+    /// The price is the terminal's word and differs from the catalogue's.
+    price_override: bool,
+    /// The catalogue's price of one when it was ordered; none of an open item.
+    #[schema(value_type = Option<i64>, required)]
+    listed_price: Option<Money>,
+    /// What a promotion takes off; it is in `lineTotal` already.
+    #[schema(required)]
+    discount: Option<DiscountBody>,
+    /// The category it is counted under.
+    #[schema(value_type = Option<String>, required)]
+    category: Option<Name>,
+}
+
+/// What a promotion takes off a line.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Discount)]
+pub struct DiscountBody {
+    /// The promotion.
+    #[schema(value_type = String)]
+    promotion_id: Name,
+    /// Its name as printed.
+    #[schema(value_type = String)]
+    name: Name,
+    /// How much it takes off the line.
+    #[schema(value_type = i64)]
+    amount: Money,
 }
 
 /// An addition or omission.
@@ -160,12 +199,32 @@ pub struct TenderBody {
     /// What it pays of the order.
     #[schema(value_type = i64)]
     amount: Money,
-    /// What was handed over.
+    /// What was handed over, or charged.
     #[schema(value_type = i64)]
     tendered: Money,
     /// What was given back.
     #[schema(value_type = i64)]
     change: Money,
+    /// What the guest gave on top.
+    #[schema(value_type = i64)]
+    tip: Money,
+    /// What rounding cash to the smallest coin added to (or, below zero, took from) the amount.
+    #[schema(value_type = i64)]
+    rounding: Money,
+    /// Slip of a card terminal, number of a gift card, queued card payment.
+    #[schema(value_type = Option<String>, required)]
+    reference: Option<Name>,
+    /// The card's last four digits.
+    #[schema(value_type = Option<String>, required)]
+    card_last_four: Option<LastFour>,
+    /// How many loyalty points it took.
+    #[schema(required)]
+    points: Option<u32>,
+    /// What became of it.
+    #[schema(value_type = TenderStateWord)]
+    status: TenderState,
+    /// Somebody has to sign for it.
+    signature_required: bool,
 }
 
 /// Where an order stands.
@@ -238,7 +297,10 @@ impl OrderBody {
             total: order.totals.total,
             tenders: order.tenders.iter().map(TenderBody::new).collect(),
             paid: order.paid().unwrap_or_default(),
-            change: Money::sum(order.tenders.iter().map(|tender| Some(tender.change))).unwrap_or_default(),
+            due: order.due().unwrap_or_default(),
+            change: Money::sum(order.counted_tenders().map(|tender| Some(tender.change))).unwrap_or_default(),
+            refunds: order.refunds.iter().map(RefundBody::new).collect(),
+            refunded: order.refunded().unwrap_or_default(),
             void_reason: order.void_reason.clone(),
             version: order.version,
             created_at: order.opened_at,
@@ -266,8 +328,20 @@ impl ItemBody {
             modifiers: line.modifiers.iter().map(ModifierBody::new).collect(),
             notes: line.notes.clone(),
             line_total: line.total().unwrap_or_default(),
-            open_item: line.open_item,
+            open_item: line.pricing == Pricing::OpenItem,
             sent,
+            price_override: matches!(line.pricing, Pricing::Override { .. }),
+            listed_price: match line.pricing {
+                Pricing::OpenItem => None,
+                Pricing::Catalogue => Some(line.unit_price),
+                Pricing::Override { listed } => Some(listed),
+            },
+            discount: line.discount.as_ref().map(|discount| DiscountBody {
+                promotion_id: discount.promotion.clone(),
+                name: discount.name.clone(),
+                amount: line.reduced_by().unwrap_or_default(),
+            }),
+            category: line.category.clone(),
         }
     }
 }
@@ -286,6 +360,13 @@ impl TenderBody {
             amount: tender.amount,
             tendered: tender.tendered,
             change: tender.change,
+            tip: tender.tip,
+            rounding: tender.rounding,
+            reference: tender.reference.clone(),
+            card_last_four: tender.last_four.clone(),
+            points: tender.points,
+            status: tender.state,
+            signature_required: tender.signature_required,
         }
     }
 }
