@@ -37,8 +37,10 @@ async fn b12_with_a_tpm_the_data_is_encrypted_and_only_this_machine_opens_it() {
     let begun = Instant::now();
     machine.switch_on().await;
     machine.wait_for_console("this machine's TPM does not unlock it", START).await;
-    // After three tries the machine starts anew: a TPM may have been late.
-    machine.event("RESET", begun, START).await;
+    if full() {
+        // After three tries the machine starts anew: a TPM may have been late.
+        machine.event("RESET", begun, START).await;
+    }
     assert!(!machine.console().contains("Ready."), "another machine sells from this disk");
     machine.cut_power();
     assert_eq!(machine.partitions()[DATA_LABEL], data);

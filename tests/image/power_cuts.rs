@@ -114,7 +114,7 @@ async fn check_orders(tills: &mut [Till]) {
 /// the screen says so (B12).
 #[tokio::test]
 async fn b3_what_tills_were_told_survives_every_power_cut() {
-    let cuts = size("STOREBOX_POWER_CUTS", 2);
+    let cuts = size("STOREBOX_POWER_CUTS", 1);
     let mut random = Random::from_environment();
     let hardware = Hardware::default().unit("storebox-test-identity.service", IDENTITY);
     let mut machine = Machine::new("power-cuts", hardware);
