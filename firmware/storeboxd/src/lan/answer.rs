@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::Value;
 use storebox_core::command::{Command, Outcome, Rejection};
 use storebox_core::entry::Entry;
@@ -79,15 +80,31 @@ impl Api {
 
     /// An entry, with its version as `ETag`.
     pub(super) fn entry_response(&self, status: StatusCode, entry: &Entry) -> Response {
-        let mut response = (status, Json(self.entry(entry))).into_response();
-        if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", entry.reference().version)) {
-            response.headers_mut().insert(header::ETAG, tag);
-        }
-        response
+        tagged(entry.reference().version, (status, Json(self.entry(entry))))
     }
 }
 
+/// A list, where to go on with it, and whether there is more to fetch at once.
+pub(super) fn page(bodies: &impl Serialize, cursor: Option<&str>, more: bool) -> Response {
+    let mut response = Json(bodies).into_response();
+    let headers = response.headers_mut();
+    if let Some(Ok(cursor)) = cursor.map(HeaderValue::try_from) {
+        headers.insert("x-cursor", cursor);
+    }
+    headers.insert("x-more", HeaderValue::from_static(if more { "true" } else { "false" }));
+    response
+}
+
+/// An answer with the version of what it shows as `ETag`.
+pub(super) fn tagged(version: u32, answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{version}\"")) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
 /// A body as JSON. Ours cannot fail: their keys are text.
-pub(super) fn json(body: &impl serde::Serialize) -> Value {
+pub(super) fn json(body: &impl Serialize) -> Value {
     serde_json::to_value(body).unwrap_or_default()
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use storebox_core::audit::Walk;
@@ -22,6 +21,7 @@ use super::identity::hex;
 use super::openapi::ReadProblems;
 use super::people::RoleWord;
 use super::problem::Problem;
+use super::query::Asked;
 use super::{Api, query};
 use crate::store::{AuditRow, Walked};
 
@@ -107,9 +107,8 @@ struct ListQuery {
 async fn list_audit(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    Asked(query): Asked<ListQuery>,
 ) -> Result<Response, Problem> {
-    let query = query::checked(query)?;
     let limit = query::within("limit", query.limit, 1..=AUDIT_PER_ANSWER, AUDIT_PER_ANSWER_DEFAULT)?;
     let since = query::within("since", query.since, 0..=AUDIT_NUMBER_MAX, 0)?;
     terminal.must(Permission::ViewAudit)?;

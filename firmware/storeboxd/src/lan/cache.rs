@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,6 +29,7 @@ use super::auth::Terminal;
 use super::body::Body;
 use super::openapi::{ReadProblems, WriteProblems};
 use super::problem::Problem;
+use super::query::Asked;
 use super::stock::LevelBody;
 use super::{Api, query};
 use crate::store::{Expired, Kept, StockFilter, StoreError, View};
@@ -317,7 +318,7 @@ async fn show_cache(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
     Path(entity): Path<String>,
-    query: Result<Query<CacheQuery>, axum::extract::rejection::QueryRejection>,
+    Asked(query): Asked<CacheQuery>,
 ) -> Result<Response, Problem> {
     let Some(entity) = CacheEntity::ALL.into_iter().find(|known| known.as_str() == entity) else {
         let words: Vec<_> = CacheEntity::ALL.into_iter().map(CacheEntity::as_str).collect();
@@ -331,7 +332,6 @@ async fn show_cache(
         CacheEntity::Employees => terminal.must(Permission::ManagePeople)?,
         CacheEntity::DayCloses => terminal.must(Permission::Reports)?,
     }
-    let query = query::checked(query)?;
     let limit = query::within("limit", query.limit, 1..=CACHE_PER_ANSWER, CACHE_PER_ANSWER_DEFAULT)?;
     let shared = Arc::clone(&api);
     let rows: Vec<Value> = api.store.read(move |view| rows(&shared, view, entity, limit)).await?;

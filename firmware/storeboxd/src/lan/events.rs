@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -25,6 +25,7 @@ use super::auth::Terminal;
 use super::cursor::Since;
 use super::openapi::ReadProblems;
 use super::problem::{Problem, ProblemBody};
+use super::query::Asked;
 use super::{Api, query};
 use crate::store::{Cursor, EventPage, Expired, ReadError};
 
@@ -121,9 +122,8 @@ async fn events(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
     headers: HeaderMap,
-    query: Result<Query<EventsQuery>, axum::extract::rejection::QueryRejection>,
+    Asked(query): Asked<EventsQuery>,
 ) -> Result<Response, Problem> {
-    let query = query::checked(query)?;
     let since = Since::read("since", query.since.as_deref())?;
     let wants_stream = headers
         .get(header::ACCEPT)

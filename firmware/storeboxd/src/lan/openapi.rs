@@ -7,7 +7,7 @@ use axum::response::IntoResponse;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
-use utoipa::{IntoResponses, Modify, OpenApi};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -85,6 +85,16 @@ fn document() -> String {
         }
     }
     document.to_json().unwrap_or_default()
+}
+
+/// What every write may carry.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "only its description is used")]
+pub struct KeyHeader {
+    /// Makes repeating the request harmless: any text of up to 255 visible characters.
+    #[param(rename = "Idempotency-Key", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")]
+    idempotency_key: Option<String>,
 }
 
 /// What any request with a token can meet.

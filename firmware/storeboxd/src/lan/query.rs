@@ -3,8 +3,10 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use axum::extract::Query;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use storebox_core::day::{Day, NotADay};
 
 use super::problem::Problem;
 
@@ -25,17 +27,28 @@ pub fn within<N: PartialOrd + Display>(
     }
 }
 
-/// The query, or what is wrong with it.
+/// The query, read into a type. As an extractor it says what is wrong with one that cannot be.
+pub struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        Query::try_from_uri(&parts.uri).map(|Query(query)| Self(query)).map_err(|rejection| {
+            // axum puts its own words in front; the cause names the parameter.
+            let mut cause: &dyn std::error::Error = &rejection;
+            while let Some(deeper) = cause.source() {
+                cause = deeper;
+            }
+            Problem::invalid("query", cause.to_string())
+        })
+    }
+}
+
+/// A business day of the query.
 ///
 /// # Errors
 /// A [`Problem`] that names the parameter.
-pub fn checked<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
-    query.map(|Query(query)| query).map_err(|rejection| {
-        // axum puts its own words in front; the cause names the parameter.
-        let mut cause: &dyn std::error::Error = &rejection;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
-        }
-        Problem::invalid("query", cause.to_string())
-    })
+pub fn day(name: &str, text: Option<&str>) -> Result<Option<Day>, Problem> {
+    text.map(str::parse).transpose().map_err(|error: NotADay| Problem::invalid(name, error.to_string()))
 }

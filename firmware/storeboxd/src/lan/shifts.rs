@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use storebox_core::command::Command;
-use storebox_core::day::Day;
 use storebox_core::id::{DeviceId, EmployeeId, ShiftId, StoreId};
 use storebox_core::limits::{SHIFTS_PER_ANSWER, SHIFTS_PER_ANSWER_DEFAULT};
 use storebox_core::people::{Employee, Permission, Pin, login_key};
@@ -21,8 +19,9 @@ use utoipa_axum::routes;
 
 use super::auth::Terminal;
 use super::body::Body;
-use super::openapi::{Conflict, ReadProblems, WriteProblems};
+use super::openapi::{Conflict, KeyHeader, ReadProblems, WriteProblems};
 use super::problem::Problem;
+use super::query::Asked;
 use super::{Api, query};
 use crate::entropy;
 
@@ -127,7 +126,7 @@ struct Clock {
 /// It is always accepted: a shift that overlaps another of the same person is flagged, and so is the other.
 #[utoipa::path(
     post, path = "/api/shifts/clock-in", tag = "people", request_body = Option<Clock>,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses(
         (status = 201, body = ShiftBody, description = "The shift that began"),
         (status = 200, body = ShiftBody, description = "The shift whose beginning was missing"),
@@ -144,7 +143,7 @@ async fn clock_in(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<Cl
 /// It is always accepted: a shift of which nobody knows when it began is flagged.
 #[utoipa::path(
     post, path = "/api/shifts/clock-out", tag = "people", request_body = Option<Clock>,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses(
         (status = 200, body = ShiftBody, description = "The shift that ended"),
         (status = 201, body = ShiftBody, description = "A shift that ended, of which nobody knows when it began"),
@@ -182,12 +181,10 @@ struct ListQuery {
 async fn list_shifts(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    Asked(query): Asked<ListQuery>,
 ) -> Result<Response, Problem> {
-    let query = query::checked(query)?;
     let limit = query::within("limit", query.limit, 1..=SHIFTS_PER_ANSWER, SHIFTS_PER_ANSWER_DEFAULT)?;
-    let day = query.day.map(|day| day.parse::<Day>().map_err(|error| Problem::invalid("day", error.to_string())));
-    let day = day.transpose()?;
+    let day = query::day("day", query.day.as_deref())?;
     let signed_in = terminal.actor().staff;
     let employee = match query.employee {
         Some(named) => {

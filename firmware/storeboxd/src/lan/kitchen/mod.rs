@@ -6,13 +6,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, State};
+use axum::response::Response;
 use serde::Deserialize;
 use storebox_core::command::Command;
-use storebox_core::day::Day;
 use storebox_core::id::TicketId;
 use storebox_core::kitchen::{Action, Command as Kitchen};
 use storebox_core::limits::TICKETS_PER_ANSWER;
@@ -26,16 +23,12 @@ pub use response::TicketBody;
 use super::auth::Terminal;
 use super::body::Body;
 use super::cursor::Since;
-use super::openapi::{Conflict, ReadProblems, WriteProblems};
+use super::openapi::{Conflict, KeyHeader, ReadProblems, WriteProblems};
 use super::problem::{Problem, ProblemBody};
-use super::{Api, query};
+use super::query::Asked;
+use super::{Api, answer, query};
 use crate::store::Expired;
 use response::{StationBody, StatisticsBody};
-
-/// Where to go on.
-const X_CURSOR: &str = "x-cursor";
-/// Whether there is more to fetch at once.
-const X_MORE: &str = "x-more";
 
 /// The routes of `/kds`.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -88,10 +81,9 @@ struct QueueQuery {
 async fn kitchen_queue(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
-    query: Result<Query<QueueQuery>, QueryRejection>,
+    Asked(query): Asked<QueueQuery>,
 ) -> Result<Response, Problem> {
     terminal.must_not_be_public()?;
-    let query = query::checked(query)?;
     let limit = query::within("limit", query.limit, 1..=TICKETS_PER_ANSWER, TICKETS_PER_ANSWER)?;
     let since = Since::read("since", query.since.as_deref())?;
     let page = api
@@ -111,12 +103,7 @@ async fn kitchen_queue(
         .await?;
     let page = page.map_err(|latest| Problem::cursor_expired(latest.to_string()))?;
     let tickets: Vec<TicketBody> = page.tickets.iter().map(|ticket| TicketBody::new(ticket, &api)).collect();
-    let cursor = HeaderValue::try_from(page.next.to_string())
-        .map_err(|_| Problem::unavailable("an answer could not be put together"))?;
-    let mut headers = HeaderMap::new();
-    headers.insert(X_CURSOR, cursor);
-    headers.insert(X_MORE, HeaderValue::from_static(if page.more { "true" } else { "false" }));
-    Ok((headers, Json(tickets)).into_response())
+    Ok(answer::page(&tickets, Some(&page.next.to_string()), page.more))
 }
 
 /// Show a ticket
@@ -134,9 +121,7 @@ async fn show_ticket(
     let id = ticket_id(&id)?;
     let ticket = api.store.read(move |view| view.ticket(id)).await?;
     let ticket = ticket.ok_or_else(no_ticket)?;
-    let tag = HeaderValue::try_from(format!("\"{}\"", ticket.version))
-        .map_err(|_| Problem::unavailable("an answer could not be put together"))?;
-    Ok(([(header::ETAG, tag)], Json(TicketBody::new(&ticket, &api))).into_response())
+    Ok(answer::tagged(ticket.version, Json(TicketBody::new(&ticket, &api))))
 }
 
 /// What a display says when it moves a ticket.
@@ -159,7 +144,7 @@ struct MoveTicket {
     post, path = "/kds/tickets/{id}/start", tag = "kitchen", request_body = MoveTicket,
     params(
         ("id" = String, Path, description = "The ticket's id", max_length = 36),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = TicketBody, description = "The ticket as it is now"), Conflict, WriteProblems)
 )]
@@ -179,7 +164,7 @@ async fn start_ticket(
     post, path = "/kds/tickets/{id}/mark-ready", tag = "kitchen", request_body = MoveTicket,
     params(
         ("id" = String, Path, description = "The ticket's id", max_length = 36),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = TicketBody, description = "The ticket as it is now"), Conflict, WriteProblems)
 )]
@@ -199,7 +184,7 @@ async fn mark_ticket_ready(
     post, path = "/kds/tickets/{id}/serve", tag = "kitchen", request_body = MoveTicket,
     params(
         ("id" = String, Path, description = "The ticket's id", max_length = 36),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = TicketBody, description = "The ticket as it is now"), Conflict, WriteProblems)
 )]
@@ -217,7 +202,7 @@ async fn serve_ticket(
     post, path = "/kds/tickets/{id}/bump", tag = "kitchen", request_body = MoveTicket,
     params(
         ("id" = String, Path, description = "The ticket's id", max_length = 36),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = TicketBody, description = "The ticket as it is now"), Conflict, WriteProblems)
 )]
@@ -237,7 +222,7 @@ async fn bump_ticket(
     post, path = "/kds/tickets/{id}/recall", tag = "kitchen", request_body = MoveTicket,
     params(
         ("id" = String, Path, description = "The ticket's id", max_length = 36),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = TicketBody, description = "The ticket as it is now"), Conflict, WriteProblems)
 )]
@@ -283,14 +268,11 @@ struct StatisticsQuery {
 async fn kitchen_statistics(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
-    query: Result<Query<StatisticsQuery>, QueryRejection>,
+    Asked(query): Asked<StatisticsQuery>,
 ) -> Result<Json<StatisticsBody>, Problem> {
     terminal.must_not_be_public()?;
-    let query = query::checked(query)?;
-    let day: Day = match &query.day {
-        Some(text) => text.parse().map_err(|error| Problem::invalid("day", format!("{error}")))?,
-        None => api.settings.calendar().day(api.store.now()),
-    };
+    let today = || api.settings.calendar().day(api.store.now());
+    let day = query::day("day", query.day.as_deref())?.unwrap_or_else(today);
     let times = api.store.read(move |view| view.kitchen_times(day, query.station.as_ref().map(Name::as_str))).await?;
     Ok(Json(StatisticsBody::new(day, &times)))
 }

@@ -8,7 +8,7 @@ mod sync;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,9 @@ use utoipa_axum::routes;
 
 use super::auth::Terminal;
 use super::body::Body;
-use super::openapi::{Conflict, ReadProblems, WriteProblems};
+use super::openapi::{Conflict, KeyHeader, ReadProblems, WriteProblems};
 use super::problem::Problem;
+use super::query::Asked;
 use super::{Api, query};
 use crate::config::PriceOverride;
 use crate::store::Store;
@@ -98,9 +99,8 @@ impl LoadedBody {
 async fn list_items(
     State(api): State<Arc<Api>>,
     _terminal: Terminal,
-    query: Result<Query<ItemsQuery>, axum::extract::rejection::QueryRejection>,
+    Asked(query): Asked<ItemsQuery>,
 ) -> Result<Json<Vec<ItemBody>>, Problem> {
-    let query = query::checked(query)?;
     let limit = query::within("limit", query.limit, 1..=ITEMS_PER_ANSWER, ITEMS_PER_ANSWER_DEFAULT)?;
     query.check()?;
     let catalogue = api.store.catalogue();
@@ -130,7 +130,7 @@ async fn show_item(
 /// put in, what `deleted` names goes, the rest stays. Orders that are open keep the prices they were made with.
 #[utoipa::path(
     post, path = "/api/local/catalogue", tag = "menu", request_body = LoadCatalogue,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses((status = 200, body = LoadedBody, description = "The catalogue is this now"), Conflict, WriteProblems)
 )]
 async fn load_catalogue(

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use super::schema::{MenuCategory, MenuItem, MenuModifierGroup, MenuObject, MenuP
 use crate::lan::auth::Terminal;
 use crate::lan::openapi::ReadProblems;
 use crate::lan::problem::{Problem, ProblemBody};
+use crate::lan::query::Asked;
 use crate::lan::{Api, query};
 
 /// What `GET /api/v1/menu/sync` can be asked.
@@ -79,9 +80,8 @@ pub(super) async fn sync_menu(
     State(api): State<Arc<Api>>,
     _terminal: Terminal,
     headers: HeaderMap,
-    query: Result<Query<SyncQuery>, axum::extract::rejection::QueryRejection>,
+    Asked(query): Asked<SyncQuery>,
 ) -> Result<Response, Problem> {
-    let query = query::checked(query)?;
     let limit = query::within("limit", query.limit, 1..=MENU_PER_ANSWER, usize::MAX)?;
     let since = MenuCursor::read(&api.store, query.since.as_deref())?;
     let catalogue = api.store.catalogue();

@@ -9,8 +9,8 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use storebox_core::catalogue::LineWish;
@@ -31,19 +31,15 @@ pub use response::{OrderBody, SyncStatusWord};
 use super::auth::Terminal;
 use super::body::Body;
 use super::cursor::Since;
-use super::openapi::{Conflict, ReadProblems, WriteProblems};
+use super::openapi::{Conflict, KeyHeader, ReadProblems, WriteProblems};
 use super::problem::Problem;
-use super::{Api, query};
+use super::query::Asked;
+use super::{Api, answer, query};
 use crate::store::{Expired, Found};
 use books::JournalBody;
 use request::{CloseOrder, NewOrder, OrderPatch, SendToKitchen, VoidOrder};
 use tender::{AddTender, RefundOrder, VoidTender};
 pub use tender::{NewTender, Till};
-
-/// Where to go on.
-const X_CURSOR: &str = "x-cursor";
-/// Whether there is more to fetch at once.
-const X_MORE: &str = "x-more";
 
 /// The routes of `/pos/orders`.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -63,7 +59,7 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
 /// Open an order
 #[utoipa::path(
     post, path = "/pos/orders", tag = "orders", request_body = NewOrder,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless; any text of up to 255 visible characters", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses(
         (status = 201, body = OrderBody, description = "The order, durable", links(
             ("show" = (operation_id = "show", parameters(("id" = "$response.body#/id")))),
@@ -106,9 +102,8 @@ async fn create(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<NewO
 async fn list(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
-    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+    Asked(query): Asked<ListQuery>,
 ) -> Result<Response, Problem> {
-    let query = query::checked(query)?;
     let statuses = query.statuses()?;
     let limit = query::within("limit", query.limit, 1..=ORDERS_PER_ANSWER, ORDERS_PER_ANSWER_DEFAULT)?;
     let since = Since::read("since", query.since.as_deref())?;
@@ -139,10 +134,7 @@ async fn list(
         .filter(|order| may_see(&terminal, order))
         .map(|order| OrderBody::new(order, api.store.id()))
         .collect();
-    let mut headers = HeaderMap::new();
-    headers.insert(X_CURSOR, header_value(&page.next.to_string())?);
-    headers.insert(X_MORE, HeaderValue::from_static(if page.more { "true" } else { "false" }));
-    Ok((headers, Json(orders)).into_response())
+    Ok(answer::page(&orders, Some(&page.next.to_string()), page.more))
 }
 
 /// Show an order
@@ -162,7 +154,7 @@ async fn show(State(api): State<Arc<Api>>, terminal: Terminal, Path(id): Path<St
     params(
         ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
         ("If-Match" = Option<String>, Header, description = "The version seen, as in `ETag`", pattern = r#"^"[1-9][0-9]{0,8}"$"#),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
 )]
@@ -183,7 +175,7 @@ async fn modify(
     post, path = "/pos/orders/{id}/send-to-kitchen", tag = "orders", request_body = SendToKitchen,
     params(
         ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
 )]
@@ -202,7 +194,7 @@ async fn send_to_kitchen(
     post, path = "/pos/orders/{id}/close", tag = "orders", request_body = CloseOrder,
     params(
         ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
 )]
@@ -222,7 +214,7 @@ async fn close(
     post, path = "/pos/orders/{id}/void", tag = "orders", request_body = VoidOrder,
     params(
         ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
 )]
@@ -244,7 +236,7 @@ async fn void(
     post, path = "/pos/orders/{id}/tenders", tag = "orders", request_body = AddTender,
     params(
         ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
 )]
@@ -267,7 +259,7 @@ async fn pay(
     params(
         ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
         ("tenderId" = String, Path, description = "The payment", pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
 )]
@@ -291,7 +283,7 @@ async fn void_tender(
     post, path = "/pos/orders/{id}/refund", tag = "orders", request_body = RefundOrder,
     params(
         ("id" = String, Path, description = "The order's id, or the terminal's own name for it", max_length = 128),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = OrderBody, description = "The order as it is now"), Conflict, WriteProblems)
 )]
@@ -392,10 +384,7 @@ impl Api {
     }
 
     pub(super) fn order_response(&self, status: StatusCode, order: &Order) -> Response {
-        let mut response = (status, Json(OrderBody::new(order, self.store.id()))).into_response();
-        if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", order.version)) {
-            response.headers_mut().insert(header::ETAG, tag);
-        }
+        let mut response = answer::tagged(order.version, (status, Json(OrderBody::new(order, self.store.id()))));
         if status == StatusCode::CREATED
             && let Ok(location) = HeaderValue::try_from(format!("/pos/orders/{}", order.id))
         {
@@ -416,8 +405,4 @@ fn order_ref(text: String) -> Result<OrderRef, Problem> {
     }
     let nothing = |_| Problem::not_found("there is no order of that id");
     Name::new(text).map(OrderRef::ClientId).map_err(nothing)
-}
-
-fn header_value(text: &str) -> Result<HeaderValue, Problem> {
-    HeaderValue::try_from(text).map_err(|_| Problem::unavailable("an answer could not be put together"))
 }

@@ -1,6 +1,6 @@
 //! What terminals send about orders.
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use storebox_core::catalogue::{LineWish, ModifierWish};
 use storebox_core::id::{LineId, OrderId};
 use storebox_core::money::Money;
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::tender::{NewTender, Till};
 use crate::entropy;
+use crate::lan::body::present;
 use crate::lan::problem::Problem;
 
 /// A new order.
@@ -317,9 +318,4 @@ fn line(field: String, item: NewItem, now: Timestamp) -> Result<LineWish, Proble
         notes: item.notes,
         listed_only: false,
     })
-}
-
-/// Tells "set to null" from "not mentioned".
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }

@@ -7,13 +7,14 @@ use axum::response::Response;
 
 use super::request::NewOrder;
 use super::{Api, Body, Conflict, OrderBody, Problem, Terminal, WriteProblems};
+use crate::lan::openapi::KeyHeader;
 
 /// Open an order
 ///
 /// The same as `POST /pos/orders`. A key counts per path: repeat a request where it was first sent.
 #[utoipa::path(
     post, path = "/api/v1/orders/create", tag = "orders", request_body = NewOrder,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless; any text of up to 255 visible characters", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses((status = 201, body = OrderBody, description = "The order, durable"), Conflict, WriteProblems)
 )]
 pub(super) async fn create_order(

@@ -6,11 +6,10 @@ mod response;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use storebox_core::command::{Command, Rejection};
-use storebox_core::device::DeviceKind;
 use storebox_core::id::CardPaymentId;
 use storebox_core::limits::{PAYMENTS_PER_ANSWER, PAYMENTS_PER_ANSWER_DEFAULT};
 use storebox_core::payment::{self, AccountKey, AccountKind, CardPayment, CardStatus};
@@ -24,8 +23,9 @@ pub use response::PaymentBody;
 
 use super::auth::Terminal;
 use super::body::Body;
-use super::openapi::{Conflict, ReadProblems, WriteProblems};
+use super::openapi::{Conflict, KeyHeader, ReadProblems, WriteProblems};
 use super::problem::Problem;
+use super::query::Asked;
 use super::{Api, query};
 use request::{FallBack, ForceMode, LoadAccounts, OpenDrawer, ProcessQueue};
 use response::{AccountBody, ModeBody};
@@ -67,10 +67,9 @@ struct QueueQuery {
 async fn payment_queue(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
-    query: Result<Query<QueueQuery>, axum::extract::rejection::QueryRejection>,
+    Asked(query): Asked<QueueQuery>,
 ) -> Result<Response, Problem> {
-    attended(&terminal)?;
-    let query = query::checked(query)?;
+    terminal.must_not_be_public()?;
     let limit = query::within("limit", query.limit, 1..=PAYMENTS_PER_ANSWER, PAYMENTS_PER_ANSWER_DEFAULT)?;
     let status = query.status.map(|word| {
         let known = CardStatus::ALL.into_iter().find(|status| status.as_str() == word);
@@ -123,7 +122,7 @@ async fn process_payments(
     post, path = "/api/offline/payments/{id}/fallback", tag = "payments", request_body = FallBack,
     params(
         ("id" = String, Path, description = "The card payment", pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = PaymentBody, description = "The payment as it is now"), Conflict, WriteProblems)
 )]
@@ -158,7 +157,7 @@ async fn offline_mode(State(api): State<Arc<Api>>, _terminal: Terminal) -> Resul
 /// For a manager. It ends by itself.
 #[utoipa::path(
     post, path = "/api/offline/mode/force", tag = "payments", request_body = ForceMode,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses((status = 204, description = "It is so"), WriteProblems)
 )]
 async fn force_mode(
@@ -176,7 +175,7 @@ async fn force_mode(
 /// For an admin, until the cloud does it. What was spent here meanwhile stays taken off.
 #[utoipa::path(
     post, path = "/api/local/accounts", tag = "payments", request_body = LoadAccounts,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses((status = 204, description = "They are known"), WriteProblems)
 )]
 async fn load_accounts(
@@ -203,7 +202,7 @@ async fn show_account(
     terminal: Terminal,
     Path((kind, number)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    attended(&terminal)?;
+    terminal.must_not_be_public()?;
     let unknown = || api.refusal(&Rejection::Unknown { what: "gift card or loyalty account here" });
     let kinds = [AccountKind::GiftCard, AccountKind::Loyalty];
     let kind = kinds.into_iter().find(|known| known.as_str() == kind).ok_or_else(unknown)?;
@@ -217,7 +216,7 @@ async fn show_account(
 /// For a manager.
 #[utoipa::path(
     post, path = "/api/local/drawer/open", tag = "payments", request_body = OpenDrawer,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses((status = 204, description = "It was noted, and every terminal told"), WriteProblems)
 )]
 async fn open_drawer(
@@ -233,15 +232,5 @@ impl Api {
     fn payments(&self, payments: &[CardPayment]) -> Response {
         let bodies: Vec<_> = payments.iter().map(|payment| PaymentBody::new(payment, self.store.id())).collect();
         Json(bodies).into_response()
-    }
-}
-
-/// A kiosk has nobody beside it: what guests paid with is not for it.
-fn attended(terminal: &Terminal) -> Result<(), Problem> {
-    match terminal.actor().kind {
-        DeviceKind::Kiosk => Err(Problem::forbidden("a kiosk can see and change its own orders only")),
-        DeviceKind::Pos | DeviceKind::Kds | DeviceKind::Handheld | DeviceKind::Register | DeviceKind::Display => {
-            terminal.must(Permission::ViewStatus)
-        }
     }
 }

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue};
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, State};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use storebox_core::command::{Command, Rejection};
 use storebox_core::entry::Versioned;
@@ -22,9 +19,10 @@ use utoipa_axum::routes;
 use crate::entropy;
 use crate::lan::auth::Terminal;
 use crate::lan::body::{Body, present};
-use crate::lan::openapi::{Conflict, ReadProblems, WriteProblems};
+use crate::lan::openapi::{Conflict, KeyHeader, ReadProblems, WriteProblems};
 use crate::lan::problem::Problem;
-use crate::lan::{Api, query};
+use crate::lan::query::Asked;
+use crate::lan::{Api, answer, query};
 
 /// The routes of `/api/customers`.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -124,9 +122,8 @@ struct ListQuery {
 async fn list_customers(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    Asked(query): Asked<ListQuery>,
 ) -> Result<Response, Problem> {
-    let query = query::checked(query)?;
     let limit = query::within("limit", query.limit, 1..=CUSTOMERS_PER_ANSWER, CUSTOMERS_PER_ANSWER_DEFAULT)?;
     let search = query.search.map(Name::new).transpose();
     let search = search.map_err(|error| Problem::invalid("search", error.to_string()))?;
@@ -141,14 +138,9 @@ async fn list_customers(
     let customers = look.await?;
     let store = api.store.id();
     let bodies: Vec<CustomerBody> = customers.iter().map(|customer| CustomerBody::new(customer, store)).collect();
-    let mut headers = HeaderMap::new();
     let more = !searched && customers.len() == limit;
-    headers.insert("x-more", HeaderValue::from_static(if more { "true" } else { "false" }));
-    let cursor = customers.last().and_then(|last| HeaderValue::try_from(last.id.to_string()).ok());
-    if let Some(cursor) = cursor.filter(|_| more) {
-        headers.insert("x-cursor", cursor);
-    }
-    Ok((headers, Json(bodies)).into_response())
+    let cursor = customers.last().filter(|_| more).map(|last| last.id.to_string());
+    Ok(answer::page(&bodies, cursor.as_deref(), more))
 }
 
 /// Show a customer
@@ -201,7 +193,7 @@ struct Create {
 /// Enter a customer
 #[utoipa::path(
     post, path = "/api/customers", tag = "people", request_body = Create,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses(
         (status = 201, body = CustomerBody, description = "Who was entered", links(
             ("show" = (operation_id = "show_customer", parameters(("id" = "$response.body#/id")))),
@@ -268,7 +260,7 @@ struct Change {
     params(
         ("id" = String, Path, description = "The customer's id", max_length = 36, pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"),
         ("If-Match" = Option<String>, Header, description = "The version seen, as in `ETag`", pattern = r#"^"[1-9][0-9]{0,8}"$"#),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = CustomerBody, description = "As it is now"), Conflict, WriteProblems)
 )]

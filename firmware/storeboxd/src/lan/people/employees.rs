@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use storebox_core::command::Command;
@@ -21,8 +20,9 @@ use super::pins;
 use crate::entropy;
 use crate::lan::auth::Terminal;
 use crate::lan::body::Body;
-use crate::lan::openapi::{Conflict, ReadProblems, WriteProblems};
+use crate::lan::openapi::{Conflict, KeyHeader, ReadProblems, WriteProblems};
 use crate::lan::problem::Problem;
+use crate::lan::query::Asked;
 use crate::lan::{Api, query};
 
 /// The routes of `/api/employees`.
@@ -139,9 +139,9 @@ struct ListQuery {
 async fn list_employees(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    Asked(query): Asked<ListQuery>,
 ) -> Result<Response, Problem> {
-    let limit = query::within("limit", query::checked(query)?.limit, 1..=EMPLOYEES, EMPLOYEES)?;
+    let limit = query::within("limit", query.limit, 1..=EMPLOYEES, EMPLOYEES)?;
     terminal.must_not_be_public()?;
     let sees_all = terminal.must(Permission::ManagePeople).is_ok();
     let employees = api.store.read(|view| view.latest_entries::<Employee>(None, EMPLOYEES)).await?;
@@ -184,7 +184,7 @@ struct Create {
 /// Enter an employee
 #[utoipa::path(
     post, path = "/api/employees", tag = "people", request_body = Create,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses((status = 201, body = EmployeeBody, description = "Who was entered"), Conflict, WriteProblems)
 )]
 async fn create_employee(
@@ -242,7 +242,7 @@ struct Change {
     params(
         ("id" = String, Path, description = "The employee's id", max_length = 36, pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"),
         ("If-Match" = Option<String>, Header, description = "The version seen, as in `ETag`", pattern = r#"^"[1-9][0-9]{0,8}"$"#),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$"),
+        KeyHeader,
     ),
     responses((status = 200, body = EmployeeBody, description = "As it is now"), Conflict, WriteProblems)
 )]

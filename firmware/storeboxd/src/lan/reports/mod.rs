@@ -6,8 +6,8 @@ mod response;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use storebox_core::command::Command;
 use storebox_core::day::Day;
@@ -24,18 +24,12 @@ pub use response::{DayCloseBody, DrawerMovementBody};
 
 use super::auth::Terminal;
 use super::body::Body;
-use super::openapi::{Conflict, ReadProblems, WriteProblems};
+use super::openapi::{Conflict, KeyHeader, ReadProblems, WriteProblems};
 use super::problem::Problem;
-use super::{Api, query};
+use super::query::Asked;
+use super::{Api, answer, query};
 use request::{By, ClosesQuery, DayQuery, EndOfDay, Float, Format, MoveCash, SalesQuery};
 use response::{DayBody, PartBody, PartsOfDay, RunningBody};
-
-/// Where to go on.
-const X_CURSOR: &str = "x-cursor";
-/// Whether there is more to fetch at once.
-const X_MORE: &str = "x-more";
-
-type Queried<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
 
 /// The routes of this subject.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -62,10 +56,9 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
 async fn report_day(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
-    query: Queried<DayQuery>,
+    Asked(query): Asked<DayQuery>,
 ) -> Result<Response, Problem> {
     terminal.must(Permission::Reports)?;
-    let query = query::checked(query)?;
     let today = api.settings.calendar().day(api.store.now());
     let day = query.day()?.unwrap_or(today);
     let read = move |view: &crate::store::View| {
@@ -93,7 +86,7 @@ async fn report_day(
 /// It holds everything since the last one, and gets the next number. It never changes.
 #[utoipa::path(
     post, path = "/api/reports/day/close", tag = "reports", request_body = EndOfDay,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses((status = 201, body = DayCloseBody, description = "The end of the day, durable"), Conflict, WriteProblems)
 )]
 async fn close_day(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<EndOfDay>) -> Result<Response, Problem> {
@@ -118,19 +111,15 @@ async fn close_day(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<E
 async fn list_day_closes(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
-    query: Queried<ClosesQuery>,
+    Asked(query): Asked<ClosesQuery>,
 ) -> Result<Response, Problem> {
     terminal.must(Permission::Reports)?;
-    let query = query::checked(query)?;
     let limit = query::within("limit", query.limit, 1..=DAY_CLOSES_PER_ANSWER, DAY_CLOSES_PER_ANSWER)?;
     let after = query.after.unwrap_or(0);
     let (closes, more) = api.store.read(move |view| view.day_closes(after, limit)).await?;
-    let mut headers = HeaderMap::new();
     let last = closes.last().map_or(after, |close| close.number);
-    headers.insert(X_CURSOR, HeaderValue::from(last));
-    headers.insert(X_MORE, HeaderValue::from_static(if more { "true" } else { "false" }));
     let closes: Vec<DayCloseBody> = closes.iter().map(|close| DayCloseBody::new(close, api.store.id())).collect();
-    Ok((headers, Json(closes)).into_response())
+    Ok(answer::page(&closes, Some(&last.to_string()), more))
 }
 
 /// Show the end of a day
@@ -164,10 +153,9 @@ async fn show_day_close(
 async fn report_sales(
     State(api): State<Arc<Api>>,
     terminal: Terminal,
-    query: Queried<SalesQuery>,
+    Asked(query): Asked<SalesQuery>,
 ) -> Result<Response, Problem> {
     terminal.must(Permission::Reports)?;
-    let query = query::checked(query)?;
     let (from, to) = query.days(api.settings.calendar().day(api.store.now()))?;
     let by = query.by();
     let most = if by == By::Item { REPORT_ITEM_DAYS } else { REPORT_DAYS };
@@ -197,7 +185,7 @@ async fn report_sales(
 /// It replaces what the last end of a day left in the drawer.
 #[utoipa::path(
     post, path = "/api/reports/drawer/float", tag = "reports", request_body = Float,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses((status = 201, body = DrawerMovementBody, description = "What was recorded"), Conflict, WriteProblems)
 )]
 async fn count_float(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<Float>) -> Result<Response, Problem> {
@@ -211,7 +199,7 @@ async fn count_float(State(api): State<Arc<Api>>, terminal: Terminal, body: Body
 /// Above zero it is paid in, below zero paid out.
 #[utoipa::path(
     post, path = "/api/reports/drawer/movement", tag = "reports", request_body = MoveCash,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses((status = 201, body = DrawerMovementBody, description = "What was recorded"), Conflict, WriteProblems)
 )]
 async fn move_cash(State(api): State<Arc<Api>>, terminal: Terminal, body: Body<MoveCash>) -> Result<Response, Problem> {
@@ -258,6 +246,6 @@ fn csv(name: &str, text: &str) -> Response {
 
 impl DayQuery {
     fn day(&self) -> Result<Option<Day>, Problem> {
-        request::day("day", self.day.as_deref())
+        query::day("day", self.day.as_deref())
     }
 }

@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::entropy;
 use crate::lan::problem::Problem;
+use crate::lan::query;
 
 /// In what form a report is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -183,8 +184,8 @@ impl SalesQuery {
 
     /// The first and the last day.
     pub fn days(&self, today: Day) -> Result<(Day, Day), Problem> {
-        let to = day("to", self.to.as_deref())?.unwrap_or(today);
-        let from = day("from", self.from.as_deref())?.unwrap_or(to);
+        let to = query::day("to", self.to.as_deref())?.unwrap_or(today);
+        let from = query::day("from", self.from.as_deref())?.unwrap_or(to);
         if from > to {
             return Err(Problem::invalid("from", "must not be after to"));
         }
@@ -211,11 +212,4 @@ impl MoveCash {
         };
         Ok((kind, Money::from_minor(minor.saturating_abs()), self.reason))
     }
-}
-
-/// A business day of the query.
-pub fn day(name: &str, text: Option<&str>) -> Result<Option<Day>, Problem> {
-    text.map(str::parse)
-        .transpose()
-        .map_err(|error: storebox_core::day::NotADay| Problem::invalid(name, error.to_string()))
 }

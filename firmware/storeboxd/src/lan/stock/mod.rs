@@ -6,8 +6,7 @@ mod response;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use storebox_core::command::Command;
 use storebox_core::limits::{ROWS_PER_ANSWER, STOCK_PER_ANSWER, STOCK_PER_ANSWER_DEFAULT};
@@ -18,17 +17,11 @@ pub use response::{LevelBody, MovementBody};
 
 use super::auth::Terminal;
 use super::body::Body;
-use super::openapi::{Conflict, ReadProblems, WriteProblems};
+use super::openapi::{Conflict, KeyHeader, ReadProblems, WriteProblems};
 use super::problem::Problem;
-use super::{Api, query};
+use super::query::Asked;
+use super::{Api, answer, query};
 use request::{ListQuery, MovementsQuery, NewCount, NewMovement};
-
-/// Where to go on.
-const X_CURSOR: &str = "x-cursor";
-/// Whether there is more to fetch at once.
-const X_MORE: &str = "x-more";
-
-type Queried<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
 
 /// The routes of this subject.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -56,22 +49,15 @@ pub fn routes() -> OpenApiRouter<Arc<Api>> {
 async fn list_stock(
     State(api): State<Arc<Api>>,
     _terminal: Terminal,
-    query: Queried<ListQuery>,
+    Asked(query): Asked<ListQuery>,
 ) -> Result<Response, Problem> {
-    let query = query::checked(query)?;
     let limit = query::within("limit", query.limit, 1..=STOCK_PER_ANSWER, STOCK_PER_ANSWER_DEFAULT)?;
     let filter = query.filter()?;
     let after = query.after.map(|after| after.as_str().to_owned()).unwrap_or_default();
     let page = api.store.read(move |view| view.levels(&after, &filter, limit, ROWS_PER_ANSWER)).await?;
     let levels: Vec<LevelBody> = page.levels.iter().map(|(item, level)| LevelBody::new(item, level)).collect();
-    let mut headers = HeaderMap::new();
-    if !page.last.is_empty()
-        && let Ok(cursor) = HeaderValue::try_from(response::percent_encoded(&page.last))
-    {
-        headers.insert(X_CURSOR, cursor);
-    }
-    headers.insert(X_MORE, HeaderValue::from_static(if page.more { "true" } else { "false" }));
-    Ok((headers, Json(levels)).into_response())
+    let cursor = (!page.last.is_empty()).then(|| response::percent_encoded(&page.last));
+    Ok(answer::page(&levels, cursor.as_deref(), page.more))
 }
 
 /// Show the stock of an item
@@ -108,9 +94,8 @@ async fn list_movements(
     State(api): State<Arc<Api>>,
     _terminal: Terminal,
     Path(item): Path<String>,
-    query: Queried<MovementsQuery>,
+    Asked(query): Asked<MovementsQuery>,
 ) -> Result<Response, Problem> {
-    let query = query::checked(query)?;
     let limit = query::within("limit", query.limit, 1..=STOCK_PER_ANSWER, STOCK_PER_ANSWER_DEFAULT)?;
     let before = query.before.unwrap_or(u64::MAX);
     let movements = api
@@ -123,19 +108,15 @@ async fn list_movements(
     let mut movements = movements.ok_or_else(uncounted)?;
     let more = movements.len() > limit;
     movements.truncate(limit);
-    let mut headers = HeaderMap::new();
-    if let Some((number, _)) = movements.last() {
-        headers.insert(X_CURSOR, HeaderValue::from(*number));
-    }
-    headers.insert(X_MORE, HeaderValue::from_static(if more { "true" } else { "false" }));
+    let cursor = movements.last().map(|(number, _)| number.to_string());
     let movements: Vec<MovementBody> = movements.iter().map(|(_, movement)| MovementBody::new(movement)).collect();
-    Ok((headers, Json(movements)).into_response())
+    Ok(answer::page(&movements, cursor.as_deref(), more))
 }
 
 /// Receive, throw away or correct stock
 #[utoipa::path(
     post, path = "/api/inventory/movements", tag = "inventory", request_body = NewMovement,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses((status = 201, body = MovementBody, description = "The movement, durable"), Conflict, WriteProblems)
 )]
 async fn move_stock(
@@ -153,7 +134,7 @@ async fn move_stock(
 /// What was counted is what there is from then on. What differs from what was expected is recorded and flagged.
 #[utoipa::path(
     post, path = "/api/inventory/counts", tag = "inventory", request_body = NewCount,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")),
+    params(KeyHeader),
     responses((status = 201, body = MovementBody, description = "The stock-take, durable"), Conflict, WriteProblems)
 )]
 async fn count_stock(
