@@ -322,7 +322,10 @@ async fn l13_the_drawer_is_opened_without_a_sale_by_a_manager() {
     let mut manager = shop.manager().await;
     manager.post(path, json!({})).await.refused_field("reason");
     let cursor = shop.till.get("/api/sync/events").await.text("cursor");
-    manager.post(path, json!({ "reason": "change" })).await.must_be(204);
+    manager.post(path, json!({ "reason": "change" })).key("drawer").await.must_be(204);
+    assert!(manager.post(path, json!({ "reason": "change" })).key("drawer").await.is_replayed());
+    manager.post(path, json!({ "reason": "another" })).key("drawer").await.refused(409);
     let events = shop.till.get(format!("/api/sync/events?since={cursor}")).await.expect(200);
+    assert_eq!(events["events"].as_array().unwrap().len(), 1, "{events}");
     assert_eq!(events["events"][0]["kind"], "drawer.opened", "{events}");
 }

@@ -147,6 +147,7 @@ fn audit_requests(tables: &Tables, orders: &BTreeMap<OrderId, Order>) -> Result<
                 return Err(format!("{} led to {entry:?}", key()));
             }
             RememberedResult::Loaded(loaded) => return Err(format!("{} led to {loaded:?}", key())),
+            RememberedResult::Done => return Err(format!("{} led to nothing", key())),
             RememberedResult::Refused(conflict) => {
                 let refused = tables.refused.get(&conflict).ok_or_else(|| format!("{} lost its refusal", key()))?;
                 hold(answered.insert(conflict), || format!("{} shares its refusal with another key", key()))?;

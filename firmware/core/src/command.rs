@@ -258,8 +258,8 @@ pub enum Rejection {
         /// The entry that request was about.
         existing: Box<Entry>,
     },
-    /// The key was used for another request, which was about the catalogue.
-    CatalogueKeyMismatch,
+    /// The key was used for another request, which left nothing that could be shown.
+    KeyReused,
 }
 
 impl Rejection {
@@ -291,7 +291,7 @@ impl Rejection {
             | Self::EntryState { .. }
             | Self::EntryExists { .. }
             | Self::EntryKeyMismatch { .. }
-            | Self::CatalogueKeyMismatch => None,
+            | Self::KeyReused => None,
         }
     }
 

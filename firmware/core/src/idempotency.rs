@@ -72,4 +72,6 @@ pub enum RememberedResult {
     Loaded(Loaded),
     /// It left an entry that was there at this version, which may still be the first.
     EntryLeft(EntryRef),
+    /// It was done, and left nothing to show.
+    Done,
 }

@@ -121,6 +121,7 @@ fn everything_else_is_read_for_ever() {
             "remembered_entry_left",
             RememberedResult::EntryLeft(EntryRef { entity: Entity::Ticket, id: [9; 16], version: 1 }),
         ),
+        ("remembered_done", RememberedResult::Done),
         ("remembered_opened", RememberedResult::Opened(OrderId::from_bytes([2; 16]))),
         ("remembered_left", RememberedResult::Left { id: OrderId::from_bytes([2; 16]), version: 300 }),
         (

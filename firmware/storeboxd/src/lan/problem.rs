@@ -301,7 +301,7 @@ impl Problem {
                 "the idempotency key was used for a request with another body; every request needs a key of its own",
             )
             .with_existing(show.entry(existing)),
-            Rejection::CatalogueKeyMismatch => Self::conflict(
+            Rejection::KeyReused => Self::conflict(
                 "idempotency-mismatch",
                 "IDEMPOTENCY_MISMATCH",
                 "the idempotency key was used for a request with another body; every request needs a key of its own",

@@ -35,11 +35,10 @@ impl Ledger<'_> {
                     existing.map_or(Rejection::Unreadable, |existing| Rejection::EntryKeyMismatch { existing });
                 return Ok(Answer { result: Err(result), replayed: false });
             }
-            (true, RememberedResult::Loaded(loaded)) => {
-                return Ok(Answer { result: Ok(Outcome::Loaded(loaded)), replayed: true });
-            }
-            (false, RememberedResult::Loaded(_)) => {
-                return Ok(Answer { result: Err(Rejection::CatalogueKeyMismatch), replayed: false });
+            (true, RememberedResult::Loaded(loaded)) => Some(Outcome::Loaded(loaded)),
+            (true, RememberedResult::Done) => Some(Outcome::Done),
+            (false, RememberedResult::Loaded(_) | RememberedResult::Done) => {
+                return Ok(Answer { result: Err(Rejection::KeyReused), replayed: false });
             }
             (true, RememberedResult::Refused(conflict)) => {
                 return Ok(Answer { result: Err(self.refusal(conflict)?), replayed: true });
@@ -75,7 +74,8 @@ impl Ledger<'_> {
             RememberedResult::Refused(_)
             | RememberedResult::Entry(_)
             | RememberedResult::EntryLeft(_)
-            | RememberedResult::Loaded(_) => Ok(false),
+            | RememberedResult::Loaded(_)
+            | RememberedResult::Done => Ok(false),
         }
     }
 
@@ -107,7 +107,7 @@ impl Ledger<'_> {
             Ok(Outcome::Loaded(loaded)) => RememberedResult::Loaded(*loaded),
             Ok(Outcome::Made(entry)) => RememberedResult::Entry(entry.reference()),
             Ok(Outcome::Changed(entry)) => RememberedResult::EntryLeft(entry.reference()),
-            Ok(Outcome::Done) => return Ok(()),
+            Ok(Outcome::Done) => RememberedResult::Done,
             Err(rejection) => {
                 let Some(received) = &request.received else { return Ok(()) };
                 match self.keep_refusal(rejection, actor, received, at)? {

@@ -135,6 +135,7 @@ impl Ledger<'_> {
                     RememberedResult::Entry(_)
                     | RememberedResult::EntryLeft(_)
                     | RememberedResult::Loaded(_)
+                    | RememberedResult::Done
                     | RememberedResult::Refused(_),
                 )
                 | Err(_) => None,
