@@ -9,20 +9,23 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::Value;
+use serde_json::{Value, json};
 use storebox_image::host::gpt::Gpt;
 use storebox_image::host::raspberry_pi::COMMAND_LINE;
 use storebox_image::layout::{MIB, Slot};
 use storebox_tests::Folder;
 use tokio::sync::SemaphorePermit;
 
-use crate::machine::SOCKETS;
+use crate::machine::{EMULATOR, SOCKETS};
+use crate::qmp::Qmp;
 use crate::tools::{Network, image, output, tool};
 
 /// How long a start may take: what a store may wait after a power cut (B3), and as much again for making the data
 /// partition on an emulated card.
 pub const START: Duration = Duration::from_secs(240);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How often it is spoken to, see [`keep_awake`].
+const WAKE: Duration = Duration::from_secs(1);
 /// Lines of the console that a failure shows.
 const TAIL: usize = 60;
 
@@ -119,11 +122,32 @@ impl Plan {
         qemu.args(["-kernel", &Self::boot_file("kernel8.img"), "-initrd", &Self::boot_file("initramfs.img")]);
         qemu.args(["-append", &self.parameters.join(" ")]);
         qemu.args(["-chardev", "file,id=console,path=/build/console.log", "-serial", "chardev:console"]);
+        qemu.args(["-qmp", "unix:/build/qmp.sock,server=on,wait=off"]);
         qemu.args(&self.arguments);
         let errors = File::create(self.folder.path().join("emulator.log")).expect("a log can be made");
         let emulator = qemu.stdout(Stdio::null()).stderr(errors).spawn();
         let emulator = emulator.unwrap_or_else(|err| panic!("cannot start {qemu:?}: {err}"));
-        ArmMachine { folder: self.folder, disk_mib: self.disk_mib, emulator, started: Instant::now(), _socket: socket }
+        let machine = ArmMachine {
+            folder: self.folder,
+            disk_mib: self.disk_mib,
+            emulator,
+            started: Instant::now(),
+            _socket: socket,
+        };
+        match Qmp::connect(&machine.path("qmp.sock"), EMULATOR).await {
+            Ok(qmp) => tokio::spawn(keep_awake(qmp)),
+            Err(err) => panic!("{err}"),
+        };
+        machine
+    }
+}
+
+/// With several processors QEMU's main loop sometimes misses that one of them set a timer, and sleeps until something
+/// else happens, with every processor waiting for that timer: the machine stands still for minutes, or for ever. Every
+/// word to the emulator wakes it. Ends with the emulator.
+async fn keep_awake(mut qmp: Qmp) {
+    while qmp.ask("query-status", json!({})).await.is_ok() {
+        tokio::time::sleep(WAKE).await;
     }
 }
 

@@ -23,7 +23,7 @@ use crate::tools::{Network, image, output, tool};
 /// How long a start may take until terminals are answered: what a store may wait after a power cut (B3).
 pub const START: Duration = Duration::from_secs(120);
 /// How long the emulator itself may take to be there.
-const EMULATOR: Duration = Duration::from_secs(30);
+pub const EMULATOR: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// One question to the box.
 const PATIENCE: Duration = Duration::from_secs(3);
