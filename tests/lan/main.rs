@@ -17,6 +17,7 @@ mod cache;
 mod card_data;
 mod catalogue;
 mod clock;
+mod config;
 mod connections;
 mod contract;
 mod customers;

@@ -173,6 +173,11 @@ impl Terminal {
         self.call(Method::PATCH, path).json(&body)
     }
 
+    /// `PUT` with JSON.
+    pub fn put(&mut self, path: impl Into<String>, body: Value) -> Call<'_> {
+        self.call(Method::PUT, path).json(&body)
+    }
+
     /// Any method, without a body yet.
     pub fn call(&mut self, method: Method, path: impl Into<String>) -> Call<'_> {
         Call { terminal: self, method, path: path.into(), headers: Vec::new(), body: Bytes::new() }

@@ -2,6 +2,8 @@
 //!
 //! Units come last in the names: `_s` seconds, `_ms` milliseconds, `_bytes` bytes.
 
+use std::ops::RangeInclusive;
+
 // What one request may hold.
 
 /// Largest request body. An order of [`LINES_PER_ORDER`] lines with notes fits; a till never sends more.
@@ -64,6 +66,10 @@ pub const DEVICES: usize = 500;
 pub const DEVICE_RATE_PER_S: u32 = 50;
 /// Requests one device may send at once after a pause: a full backlog and its follow-ups.
 pub const DEVICE_BURST: u32 = 200;
+/// What the owner may set the rate to: none would shut every terminal out.
+pub const DEVICE_RATES_PER_S: RangeInclusive<u32> = 1..=1_000_000;
+/// What the owner may set the burst to.
+pub const DEVICE_BURSTS: RangeInclusive<u32> = 1..=1_000_000;
 /// Wrong pairing attempts of one address before it has to wait.
 pub const PAIRING_BURST: u32 = 5;
 /// Then one attempt in so many seconds: 130 bits stay out of reach for ever.

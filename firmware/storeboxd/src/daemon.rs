@@ -19,8 +19,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, Layers};
 use crate::lan::auth::Devices;
+use crate::lan::config::Configuration;
 use crate::lan::identity::{IdentityError, LanIdentity, LeafNames};
 use crate::lan::pairing::{Nonces, PairingSecret, SecretError};
 use crate::lan::payment_key::PaymentKey;
@@ -70,7 +71,11 @@ impl Daemon {
     ///
     /// # Errors
     /// [`DaemonError`]; only [`DaemonError::Currency`] is the configuration's fault.
-    pub async fn start(config: &Config, inherited: Option<std::net::TcpListener>) -> Result<Self, DaemonError> {
+    pub async fn start(
+        layers: Layers,
+        config: &Config,
+        inherited: Option<std::net::TcpListener>,
+    ) -> Result<Self, DaemonError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
@@ -82,7 +87,7 @@ impl Daemon {
         let settings = config.settings();
         let at_store = |error| DaemonError::Store { folder: state_dir.clone(), error };
         let (store, writer) = Store::open(medium, Arc::clone(&clock), settings.clone()).map_err(at_store)?;
-        tell(&store, Command::ApplySettings(settings.clone())).await?;
+        tell(&store, Command::ApplySettings(settings)).await?;
         tell(&store, Command::NoteConnectivity(config.connectivity())).await?;
         let devices = store.read(|view| view.devices()).await?;
 
@@ -108,13 +113,10 @@ impl Daemon {
         let api = Arc::new(Api {
             store: store.clone(),
             clock: Arc::clone(&clock),
-            settings,
-            mode: config.lan.mode,
+            configuration: Configuration::new(layers, config),
             connectivity: config.connectivity(),
             port: address.port(),
             devices: Devices::new(devices),
-            device_rate: config.device_rate(),
-            limits: lan::pair::LimitsBody::new(&config.lan),
             pairing: tokio::sync::Mutex::default(),
             secret,
             payment_key: PaymentKey::in_folder(&config.secrets_dir()),
@@ -125,11 +127,9 @@ impl Daemon {
             owner,
             fingerprint: identity.fingerprint(),
             ca_pem: identity.ca_pem().to_owned(),
-            retention: config.retention(),
             connections: Connections::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),
             stopping,
-            price_override: config.store.price_override,
         });
         let router = lan::router(Arc::clone(&api));
         let server = Server { listener, tls, router, api, check_in: CheckIn::new(Arc::clone(&clock)) };

@@ -7,9 +7,9 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 /// Mode of a file only the daemon reads.
-pub(in crate::lan) const PRIVATE: u32 = 0o600;
+pub(crate) const PRIVATE: u32 = 0o600;
 /// Mode of a file anybody may read who can reach its folder.
-pub(in crate::lan) const PUBLIC: u32 = 0o644;
+pub(crate) const PUBLIC: u32 = 0o644;
 
 /// Keys and certificates have about a kilobyte; anything larger is a foreign file.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -18,7 +18,7 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 ///
 /// # Errors
 /// What the system said; part of the folders may exist then.
-pub(in crate::lan) fn private_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn private_dir(dir: &Path) -> io::Result<()> {
     let missing: Vec<_> = dir.ancestors().skip(1).take_while(|dir| !dir.exists()).collect();
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     if fs::metadata(dir)?.permissions().mode() & 0o777 != 0o700 {
@@ -32,7 +32,7 @@ pub(in crate::lan) fn private_dir(dir: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// What the system said; also [`io::ErrorKind::InvalidData`] for a file that is no text or far too large.
-pub(in crate::lan) fn read(path: &Path) -> io::Result<Option<String>> {
+pub(crate) fn read(path: &Path) -> io::Result<Option<String>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -51,7 +51,7 @@ pub(in crate::lan) fn read(path: &Path) -> io::Result<Option<String>> {
 ///
 /// # Errors
 /// What the system said.
-pub(in crate::lan) fn narrow(path: &Path) -> io::Result<()> {
+pub(crate) fn narrow(path: &Path) -> io::Result<()> {
     if fs::metadata(path)?.permissions().mode() & 0o077 == 0 {
         return Ok(());
     }
@@ -63,7 +63,7 @@ pub(in crate::lan) fn narrow(path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system said. The old file, or its absence, is untouched, unless the last step failed: then the new
 /// one is in place but might not outlive a power loss. Writing again is safe.
-pub(in crate::lan) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let aside = aside(path);
     // What a start that was cut short left behind: it was never renamed, so nothing depends on it.
     match fs::remove_file(&aside) {
@@ -97,11 +97,11 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
 
 /// A folder of its own for one test, removed at the end.
 #[cfg(test)]
-pub(in crate::lan) struct Scratch(pub(in crate::lan) PathBuf);
+pub(crate) struct Scratch(pub(crate) PathBuf);
 
 #[cfg(test)]
 impl Scratch {
-    pub(in crate::lan) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         use std::sync::atomic::{AtomicU32, Ordering};
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);

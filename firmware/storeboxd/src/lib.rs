@@ -3,19 +3,20 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`daemon`] | the box from start to drain |
-//! | [`config`] | the configuration file |
+//! | [`config`] | the configuration: the file, what an admin changed, and the options there are |
 //! | [`store`] | what is kept, and the one writer |
 //! | [`lan`] | what terminals reach |
 //! | [`inherited`] | the listener a service manager hands over |
 //! | [`screen_status`] | what the screen is told |
 //! | [`upkeep`] | what keeps the box from filling up |
 //! | [`watchdog`] | signs of life for the service manager |
-//! | [`clock`], [`entropy`], [`logging`] | time, randomness and log lines, each in one place |
+//! | [`clock`], [`entropy`], `files`, [`logging`] | time, randomness, small files and log lines, each in one place |
 
 pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod entropy;
+mod files;
 pub mod inherited;
 pub mod lan;
 pub mod logging;

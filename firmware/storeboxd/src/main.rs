@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use storebox_core::catalogue::sample::SampleShop;
-use storeboxd::config::Config;
+use storeboxd::config::{Config, ConfigError, Layers};
 use storeboxd::daemon::{Daemon, DaemonError, Greeting};
 use storeboxd::{inherited, logging};
 
@@ -91,8 +91,8 @@ fn serve(file: Option<PathBuf>, sample_shop: Option<SampleShop>) -> ExitCode {
     logging::start();
     log::info!("storeboxd {}", env!("CARGO_PKG_VERSION"));
     let is_desk = file.is_none();
-    let config = match file.map_or_else(|| Ok(Config::desk(desk_folder())), |file| Config::read(&file)) {
-        Ok(config) => config,
+    let (layers, config) = match configuration(file) {
+        Ok(configuration) => configuration,
         Err(error) => {
             log::error!("{error}");
             return ExitCode::from(USAGE);
@@ -111,7 +111,7 @@ fn serve(file: Option<PathBuf>, sample_shop: Option<SampleShop>) -> ExitCode {
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(start_and_run(&config, inherited, sample_shop, is_desk)),
+        Ok(runtime) => runtime.block_on(start_and_run(layers, &config, inherited, sample_shop, is_desk)),
         Err(error) => Err(DaemonError::Signals(error)),
     };
     match result {
@@ -126,13 +126,23 @@ fn serve(file: Option<PathBuf>, sample_shop: Option<SampleShop>) -> ExitCode {
     }
 }
 
+fn configuration(file: Option<PathBuf>) -> Result<(Layers, Config), ConfigError> {
+    let (path, layers) = match file {
+        Some(path) => (path.clone(), Layers::read(&path)?),
+        None => (PathBuf::from("of a run without a file"), Layers::desk(desk_folder())),
+    };
+    let config = layers.config().map_err(|error| ConfigError::Wrong { path, error })?;
+    Ok((layers, config))
+}
+
 async fn start_and_run(
+    layers: Layers,
     config: &Config,
     inherited: Option<TcpListener>,
     sample_shop: Option<SampleShop>,
     is_desk: bool,
 ) -> Result<(), DaemonError> {
-    let daemon = Daemon::start(config, inherited).await?;
+    let daemon = Daemon::start(layers, config, inherited).await?;
     if let Some(shop) = sample_shop {
         daemon.seed(shop).await?;
     }

@@ -96,7 +96,7 @@ impl ScreenStatus {
 
     fn tell_of(&mut self, api: &Api) {
         let paired_devices = u64::try_from(api.devices.count()).unwrap_or(u64::MAX);
-        let accepts_the_first = paired_devices == 0 && api.mode == Mode::Server;
+        let accepts_the_first = paired_devices == 0 && api.in_force().mode == Mode::Server;
         let state = if api.store.is_stopped() {
             BoxState::Stopping
         } else if api.store.is_full() {
@@ -105,6 +105,7 @@ impl ScreenStatus {
             BoxState::Selling
         };
         self.tell(BoxStatus {
+            name: api.in_force().settings.name.clone(),
             state,
             fingerprint: Some(hex(&api.fingerprint)),
             port: Some(api.port),

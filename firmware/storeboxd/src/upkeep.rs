@@ -13,15 +13,16 @@ use crate::store::Store;
 
 /// Cleans up in bites, until the box stops.
 pub async fn run(api: Arc<Api>, mut stopping: watch::Receiver<bool>) {
-    if !api.retention.auto_cleanup {
-        return;
-    }
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(CLEAN_UP_EVERY_S)) => {}
             _ = stopping.wait_for(|stopping| *stopping) => return,
         }
-        let policy = Policy { max_size_bytes: size_limit(&api.store, &api.retention), ..api.retention };
+        let policy = api.in_force().retention;
+        if !policy.auto_cleanup {
+            continue;
+        }
+        let policy = Policy { max_size_bytes: size_limit(&api.store, &policy), ..policy };
         let orders_before = policy.orders_from(api.store.now(), api.store.size().unwrap_or(0));
         api.store.note(Command::Retention(retention::Command::CleanUp { orders_before }));
     }

@@ -1,16 +1,20 @@
-//! The configuration file: read into types that cannot be wrong, before anything is bound or written.
+//! The configuration: the file, and over it what an admin changed, read into types that cannot be wrong before anything
+//! is bound or written.
+
+mod layers;
+pub mod options;
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use storebox_core::day::Calendar;
 use storebox_core::limits::{
-    CASH_ROUNDING_MAX_MINOR, CUSTOMERS_KEPT_DAYS, DAYS_KEPT_MOST, DEVICE_BURST, DEVICE_RATE_PER_S, ORDERS_KEPT_DAYS,
-    ORDERS_KEPT_DAYS_LEAST, PRICE_MAX_MINOR, STORE_MAX_GB,
+    CASH_ROUNDING_MAX_MINOR, CUSTOMERS_KEPT_DAYS, DAYS_KEPT_MOST, DEVICE_BURST, DEVICE_BURSTS, DEVICE_RATE_PER_S,
+    DEVICE_RATES_PER_S, ORDERS_KEPT_DAYS, ORDERS_KEPT_DAYS_LEAST, PRICE_MAX_MINOR, STORE_MAX_GB,
 };
 use storebox_core::money::{Currency, Money, TaxRule};
 use storebox_core::payment::{CardPolicy, Limits, Policy};
@@ -18,6 +22,8 @@ use storebox_core::retention;
 use storebox_core::settings::{Connectivity, Mode, Settings};
 use storebox_core::text::Name;
 use storebox_core::throttle::Rate;
+
+pub use layers::{Layers, WrongOption};
 
 /// Everything the owner can say.
 #[derive(Debug, Deserialize)]
@@ -103,8 +109,10 @@ pub struct LanConfig {
     /// The box's part among the boxes of the store.
     pub mode: Mode,
     /// Requests per second one terminal may keep up.
+    #[serde(deserialize_with = "rate")]
     pub rate_per_device_s: u32,
     /// Requests it may send at once after a pause.
+    #[serde(deserialize_with = "burst")]
     pub rate_burst: u32,
 }
 
@@ -232,37 +240,6 @@ impl Default for RetentionConfig {
 }
 
 impl Config {
-    /// Reads a configuration file.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the file and, for its contents, line and key. Nothing was written.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
-        toml::from_str(&text).map_err(|error| ConfigError::Wrong { path: path.to_owned(), error: Box::new(error) })
-    }
-
-    /// What a run without a file uses: everything in `state_dir`, reachable from this machine only.
-    pub fn desk(state_dir: PathBuf) -> Self {
-        Self {
-            store: StoreConfig {
-                state_dir,
-                name: default_name(),
-                currency: default_currency(),
-                timezone: default_timezone(),
-                day_starts_at_h: 0,
-                register: default_register(),
-                tax: TaxConfig::default(),
-                price_override: PriceOverride::default(),
-                cash_rounding: default_cash_rounding(),
-            },
-            lan: LanConfig::default(),
-            cloud: CloudConfig::default(),
-            offline: OfflineConfig::default(),
-            retention: RetentionConfig::default(),
-        }
-    }
-
     /// How long things are kept.
     pub fn retention(&self) -> retention::Policy {
         retention::Policy {
@@ -407,6 +384,24 @@ fn hour<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
     }
 }
 
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        rate if DEVICE_RATES_PER_S.contains(&rate) => Ok(rate),
+        _ => Err(D::Error::custom(format!("a terminal may send {} requests a second", words(&DEVICE_RATES_PER_S)))),
+    }
+}
+
+fn burst<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        burst if DEVICE_BURSTS.contains(&burst) => Ok(burst),
+        _ => Err(D::Error::custom(format!("a terminal may send {} requests at once", words(&DEVICE_BURSTS)))),
+    }
+}
+
+fn words(range: &RangeInclusive<u32>) -> String {
+    format!("{} to {}", range.start(), range.end())
+}
+
 fn orders_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     match u32::deserialize(deserializer)? {
         days @ ORDERS_KEPT_DAYS_LEAST..=DAYS_KEPT_MOST => Ok(days),
@@ -499,9 +494,11 @@ mod tests {
             ("timezone = 'local time'", "IANA"),
             ("cash_rounding = 0", "smallest coin"),
             ("price_override = 'allow'", "`mark` or `refuse`"),
+            ("[lan]\nrate_per_device_s = 0", "1 to 1000000"),
+            ("[lan]\nrate_burst = 2000000", "1 to 1000000"),
         ] {
             let error = parse(&format!("[store]\nstate_dir = '/s'\n{line}\n")).unwrap_err();
-            assert!(error.contains(expected) && error.contains("line 3"), "{error}");
+            assert!(error.contains(expected) && error.contains("line"), "{error}");
         }
     }
 
@@ -542,7 +539,7 @@ mod tests {
 
     #[test]
     fn a_desk_needs_no_file() {
-        let config = Config::desk("/s".into());
+        let config = Layers::desk("/s").config().unwrap();
         assert!(config.lan.listen.ip().is_loopback());
         assert_eq!(config.settings().currency, Currency::USD);
     }

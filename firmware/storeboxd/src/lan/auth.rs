@@ -260,7 +260,7 @@ impl FromRequestParts<Arc<Api>> for Paired {
             .ok_or_else(|| Problem::unauthorized("send the terminal's token: Authorization: Bearer TOKEN"))?;
         let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
         let moment = Moment { now: api.clock.monotonic(), wall: api.clock.wall(), address };
-        api.devices.admit(&token, moment, api.device_rate).map(Self)
+        api.devices.admit(&token, moment, api.in_force().device_rate).map(Self)
     }
 }
 

@@ -227,13 +227,14 @@ async fn cache_status(State(api): State<Arc<Api>>, terminal: Terminal) -> Result
             Ok((kept, view.cleaned_up()?, entities))
         })
         .await?;
+    let retention = api.in_force().retention;
     Ok(Json(CacheStatus {
         size_bytes: api.store.size(),
-        max_size_bytes: size_limit(&api.store, &api.retention),
+        max_size_bytes: size_limit(&api.store, &retention),
         free_bytes: api.store.space().map(|(free, _)| free),
-        orders_days: api.retention.orders_days,
-        customers_days: api.retention.customers_days,
-        auto_cleanup: api.retention.auto_cleanup,
+        orders_days: retention.orders_days,
+        customers_days: retention.customers_days,
+        auto_cleanup: retention.auto_cleanup,
         last_cleanup: progress.last_at,
         orders_removed: progress.orders,
         oldest_order: kept.oldest_ended,

@@ -15,7 +15,6 @@
 //! start that was cut short at any point is completed by the next one. Time comes in as a parameter.
 
 mod certificate;
-pub(super) mod files;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -29,6 +28,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 pub use certificate::BUILD_TIME_S;
 use certificate::Leaf;
+
+use crate::files;
 pub use names::LeafNames;
 
 const CA_KEY: &str = "ca.key";

@@ -17,6 +17,7 @@ mod body;
 mod cache;
 mod card_guard;
 mod closing;
+pub mod config;
 mod cursor;
 pub mod devices;
 mod events;
@@ -51,14 +52,11 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
 use storebox_core::limits::{NONCES_USED, STREAMS};
-use storebox_core::retention::Policy;
-use storebox_core::settings::{Connectivity, Mode, Settings};
-use storebox_core::throttle::Rate;
+use storebox_core::settings::Connectivity;
 use tokio::sync::{Semaphore, watch};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::clock::Clock;
-use crate::config::PriceOverride;
 use crate::store::Store;
 use auth::Devices;
 use pairing::{Nonces, PairingSecret};
@@ -71,20 +69,14 @@ pub struct Api {
     pub store: Store,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// The store's settings.
-    pub settings: Settings,
-    /// The box's part among the boxes of the store.
-    pub mode: Mode,
+    /// The configuration, and how it is changed.
+    pub configuration: config::Configuration,
     /// How the box stands with the cloud.
     pub connectivity: Connectivity,
     /// The port it is reached at.
     pub port: u16,
     /// Paired terminals.
     pub devices: Devices,
-    /// How often each may ask.
-    pub device_rate: Rate,
-    /// What it asks terminals to hold themselves to.
-    pub limits: pair::LimitsBody,
     /// Held while a terminal is paired, so that memory and store agree on who came last.
     pub pairing: tokio::sync::Mutex<()>,
     /// What new terminals prove that they know.
@@ -105,16 +97,12 @@ pub struct Api {
     pub fingerprint: [u8; 32],
     /// The certificate authority terminals trust.
     pub ca_pem: String,
-    /// How long things are kept.
-    pub retention: Policy,
     /// Counts connections.
     pub connections: Connections,
     /// Event streams that may still be opened.
     pub streams: Arc<Semaphore>,
     /// Becomes true when the box stops.
     pub stopping: watch::Receiver<bool>,
-    /// What is done when a terminal asks for another price than the catalogue's.
-    pub price_override: PriceOverride,
 }
 
 impl Api {
@@ -125,7 +113,7 @@ impl Api {
 }
 
 /// The subjects of the API, each with its routes and what the OpenAPI document says of them.
-const SUBJECTS: [fn() -> OpenApiRouter<Arc<Api>>; 15] = [
+const SUBJECTS: [fn() -> OpenApiRouter<Arc<Api>>; 16] = [
     orders::routes,
     kitchen::routes,
     menu::routes,
@@ -136,6 +124,7 @@ const SUBJECTS: [fn() -> OpenApiRouter<Arc<Api>>; 15] = [
     devices::routes,
     reports::routes,
     cache::routes,
+    config::routes,
     audit::routes,
     events::routes,
     pair::routes,

@@ -38,6 +38,7 @@ use super::{Api, SUBJECTS};
         (name = "inventory", description = "Stock"),
         (name = "reports", description = "Totals, the drawer and the end of the day"),
         (name = "cache", description = "What the box keeps, and for how long"),
+        (name = "config", description = "What an admin may change while the box runs"),
     )
 )]
 struct Head;

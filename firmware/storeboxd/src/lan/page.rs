@@ -62,12 +62,12 @@ fn render(api: &Api, state: &Snapshot) -> Markup {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (api.settings.name.as_str()) " – store box" }
+                title { (api.in_force().settings.name.as_str()) " – store box" }
                 link rel="stylesheet" href="/page.css";
             }
             body {
                 main {
-                    h1 { (api.settings.name.as_str()) }
+                    h1 { (api.in_force().settings.name.as_str()) }
                     p class=(format!("state {}", state.word())) { (word) }
                     p { (doing) }
                     dl { @for (name, value) in &rows { div { dt { (name) } dd { (value) } } } }

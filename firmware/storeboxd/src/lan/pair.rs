@@ -237,7 +237,7 @@ async fn pair(
     body: Body<PairRequest>,
 ) -> Result<Response, Problem> {
     let (request, _rest) = body.split();
-    if api.mode == Mode::Standalone {
+    if api.in_force().mode == Mode::Standalone {
         return Err(Problem::forbidden("the box is set to standalone, in which it accepts no terminals"));
     }
     let now = api.clock.monotonic();
@@ -275,8 +275,13 @@ async fn pair(
     api.devices.insert(device, Sighting::first(moment));
     // Whoever was signed in was so at the terminal as it was.
     api.sessions.end_of_device(device_id);
-    let body =
-        PairBody { device_id, token: token.as_str().to_owned(), proof, ca: api.ca_pem.clone(), limits: api.limits };
+    let body = PairBody {
+        device_id,
+        token: token.as_str().to_owned(),
+        proof,
+        ca: api.ca_pem.clone(),
+        limits: api.in_force().limits,
+    };
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
 
@@ -285,16 +290,16 @@ impl Api {
         let now_ms = u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX);
         PingBody {
             service: "storebox",
-            name: self.settings.name.as_str().to_owned(),
+            name: self.in_force().settings.name.as_str().to_owned(),
             store_id: self.store.id(),
             version: env!("CARGO_PKG_VERSION"),
-            mode: self.mode,
+            mode: self.in_force().mode,
             port: self.port,
-            currency: self.settings.currency.code().to_owned(),
-            currency_exponent: self.settings.currency.exponent,
+            currency: self.in_force().settings.currency.code().to_owned(),
+            currency_exponent: self.in_force().settings.currency.exponent,
             fingerprint: hex(&self.fingerprint),
             nonce: self.nonces.issue(now_ms),
-            limits: self.limits,
+            limits: self.in_force().limits,
         }
     }
 

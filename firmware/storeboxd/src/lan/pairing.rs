@@ -17,8 +17,9 @@ use std::path::{Path, PathBuf};
 
 use ring::hmac;
 
-use super::identity::{files, hex};
+use super::identity::hex;
 use crate::entropy;
+use crate::files;
 pub use nonce::{NonceError, Nonces};
 
 const CLIENT_LABEL: &[u8] = b"storebox-pair-1";
@@ -185,8 +186,8 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::files::Scratch;
     use super::*;
+    use crate::files::Scratch;
 
     const SECRET: &str = "7K3M9QX2VTB0ZNH5WRD8FJ6CPA";
     const NONCE: &str = "AAABnW0Yq4AAAQIDBAUGB3F3ZXJ0eXVpb3Bhc2RmZ2g";

@@ -11,8 +11,8 @@ use base64::prelude::BASE64_STANDARD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use storebox_core::id::CardPaymentId;
 
-use super::identity::files;
 use crate::entropy;
+use crate::files;
 
 /// The form of what is sealed: this byte, the nonce, the text and its tag (RFC 8439). The payment's id is
 /// authenticated with it, so that one payment's token cannot be put in another's place.

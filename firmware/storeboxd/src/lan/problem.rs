@@ -277,7 +277,7 @@ impl Problem {
             Rejection::TooMany { what, limit } => Self::invalid(".", format!("at most {limit} {what}")),
             Rejection::Invalid { field, message } => Self::invalid(field, message),
             Rejection::CurrencyFixed { stored } => {
-                Self::invalid("currency", format!("the store counts in {stored} and has orders"))
+                Self::invalid("set.store.currency", format!("the store counts in {stored} and has orders"))
             }
             Rejection::Unreadable => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

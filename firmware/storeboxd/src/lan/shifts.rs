@@ -202,7 +202,7 @@ async fn list_shifts(
             Some(own.employee)
         }
     };
-    let calendar = api.settings.calendar();
+    let calendar = api.in_force().settings.calendar();
     let shifts = api.store.read(move |view| view.shifts(day.map(|day| (&calendar, day)), employee, limit)).await?;
     let store = api.store.id();
     Ok(Json(shifts.iter().map(|shift| ShiftBody::new(shift, store)).collect::<Vec<_>>()).into_response())

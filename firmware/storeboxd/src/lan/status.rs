@@ -143,10 +143,10 @@ struct DiskBody {
 async fn status(State(api): State<Arc<Api>>, _terminal: Terminal) -> Json<StatusBody> {
     let state = Snapshot::of(&api).await;
     Json(StatusBody {
-        name: api.settings.name.as_str().to_owned(),
+        name: api.in_force().settings.name.as_str().to_owned(),
         store_id: api.store.id(),
         version: env!("CARGO_PKG_VERSION"),
-        mode: api.mode,
+        mode: api.in_force().mode,
         operating_mode: api.connectivity,
         local_server_status: if state.database == "connected" { "running" } else { state.database },
         uptime_s: state.uptime_s,

@@ -161,9 +161,9 @@ mod tests {
         ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConnection, SupportedProtocolVersion,
     };
 
-    use super::super::identity::files::Scratch;
     use super::super::identity::{BUILD_TIME_S, LanIdentity, LeafNames};
     use super::*;
+    use crate::files::Scratch;
 
     /// A client's clock that stands still.
     #[derive(Debug)]

@@ -9,8 +9,8 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::certificate::{LEAF_LIFE_S, Leaf};
-use super::files::Scratch;
 use super::*;
+use crate::files::Scratch;
 
 const DAY_S: i64 = 24 * 3600;
 /// A day in the life of the box, well after its build.

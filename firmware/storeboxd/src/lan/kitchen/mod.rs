@@ -271,7 +271,7 @@ async fn kitchen_statistics(
     Asked(query): Asked<StatisticsQuery>,
 ) -> Result<Json<StatisticsBody>, Problem> {
     terminal.must_not_be_public()?;
-    let today = || api.settings.calendar().day(api.store.now());
+    let today = || api.in_force().settings.calendar().day(api.store.now());
     let day = query::day("day", query.day.as_deref())?.unwrap_or_else(today);
     let times = api.store.read(move |view| view.kitchen_times(day, query.station.as_ref().map(Name::as_str))).await?;
     Ok(Json(StatisticsBody::new(day, &times)))

@@ -200,7 +200,7 @@ impl ItemsQuery {
 impl Api {
     /// Notes in lines on their way to an order whether another price than the catalogue's may be asked.
     pub(super) fn hold_to_listed(&self, terminal: &Terminal, lines: &mut [LineWish]) {
-        let may_differ = match self.price_override {
+        let may_differ = match self.in_force().price_override {
             PriceOverride::Mark => true,
             PriceOverride::Refuse => terminal.must(Permission::PriceOverride).is_ok(),
         };

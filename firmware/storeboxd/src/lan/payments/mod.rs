@@ -149,7 +149,8 @@ async fn offline_mode(State(api): State<Arc<Api>>, _terminal: Terminal) -> Resul
     let read = api.store.read(|view| Ok((view.forced_offline()?, view.queued_total()?, view.open_payment_count()?)));
     let (forced, queued, waiting) = read.await?;
     let forced = forced.filter(|forced| forced.holds_at(api.store.now()));
-    Ok(Json(ModeBody::new(api.connectivity, forced, &api.settings.payments, queued, waiting)).into_response())
+    Ok(Json(ModeBody::new(api.connectivity, forced, &api.in_force().settings.payments, queued, waiting))
+        .into_response())
 }
 
 /// Keep the box from the cloud, or let it go back

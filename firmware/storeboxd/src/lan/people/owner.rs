@@ -12,7 +12,7 @@ use storebox_core::text::Name;
 
 use super::pins;
 use crate::entropy;
-use crate::lan::identity::files;
+use crate::files;
 use crate::store::{ReadError, Store, SubmitError};
 
 /// What the first owner signs in with.

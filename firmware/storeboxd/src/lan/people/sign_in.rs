@@ -231,7 +231,12 @@ impl Api {
 
     /// Notes something in the audit log and waits until it is there. A full disk is no reason to keep people out: what
     /// they do with their rights cannot be written then either.
-    async fn note(&self, actor: Option<Actor>, what: &'static str, about: &Name) -> Result<(), Problem> {
+    pub(in crate::lan) async fn note(
+        &self,
+        actor: Option<Actor>,
+        what: &'static str,
+        about: &Name,
+    ) -> Result<(), Problem> {
         let command = Command::Audit(Note { what, about: about.clone(), device: None });
         match self.store.submit(Request { actor, key: None, received: None, command }).await {
             Ok(_) | Err(SubmitError::Full) => Ok(()),

@@ -59,7 +59,7 @@ async fn report_day(
     Asked(query): Asked<DayQuery>,
 ) -> Result<Response, Problem> {
     terminal.must(Permission::Reports)?;
-    let today = api.settings.calendar().day(api.store.now());
+    let today = api.in_force().settings.calendar().day(api.store.now());
     let day = query.day()?.unwrap_or(today);
     let read = move |view: &crate::store::View| {
         let of = |by| view.totals(day, day, by);
@@ -76,7 +76,7 @@ async fn report_day(
     };
     let (parts, running) = api.store.read(read).await?;
     if query.format() == Format::Csv {
-        return Ok(csv(&format!("day-{day}"), &response::day_table(&parts, api.settings.currency)));
+        return Ok(csv(&format!("day-{day}"), &response::day_table(&parts, api.in_force().settings.currency)));
     }
     Ok(Json(DayBody::new(day, parts, running.as_ref().map(RunningBody::new))).into_response())
 }
@@ -156,7 +156,7 @@ async fn report_sales(
     Asked(query): Asked<SalesQuery>,
 ) -> Result<Response, Problem> {
     terminal.must(Permission::Reports)?;
-    let (from, to) = query.days(api.settings.calendar().day(api.store.now()))?;
+    let (from, to) = query.days(api.in_force().settings.calendar().day(api.store.now()))?;
     let by = query.by();
     let most = if by == By::Item { REPORT_ITEM_DAYS } else { REPORT_DAYS };
     if to.0.saturating_sub(from.0) >= most {
@@ -174,7 +174,7 @@ async fn report_sales(
         .await?;
     let parts = largest(parts);
     if query.format() == Format::Csv {
-        let table = response::parts_table(by.word(), &parts, api.settings.currency);
+        let table = response::parts_table(by.word(), &parts, api.in_force().settings.currency);
         return Ok(csv(&format!("sales-{}-{from}-{to}", by.word()), &table));
     }
     Ok(Json(parts.iter().map(PartBody::new).collect::<Vec<_>>()).into_response())
