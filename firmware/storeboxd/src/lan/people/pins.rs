@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::{self, Output, ParamsString, PasswordHash, Salt, SaltString};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use storebox_core::id::DeviceId;
 use storebox_core::limits::{
     DEVICES, LOCK_OUTS, PIN_HASH_LANES, PIN_HASH_MEMORY_KIB, PIN_HASH_PASSES, PIN_HASHES_AT_ONCE, PIN_TURN_S,
@@ -20,6 +20,10 @@ use crate::lan::problem::Problem;
 
 /// Wrong PINs a terminal may send, whoever they are for.
 const RATE_OF_DEVICE: Rate = Rate::new(Duration::from_secs(WRONG_PIN_EVERY_S), WRONG_PINS_OF_DEVICE);
+
+/// What glibc's allocator, once it was used, keeps for later in every thread that had it; longer blocks it always takes
+/// from the system and gives back at once (`DEFAULT_MMAP_THRESHOLD_MAX`, mallopt(3)).
+const KEPT_BY_THE_ALLOCATOR_BYTES: usize = 32 * 1024 * 1024;
 
 /// Hashes PINs, and counts wrong ones. The counts live in memory: a restart forgives them.
 pub struct Pins {
@@ -109,29 +113,57 @@ pub async fn is_right(pin: Pin, kept: Option<PinHash>) -> Result<bool, Problem> 
 /// As [`hash`], on this thread.
 pub fn hash_now(pin: &Pin) -> Option<PinHash> {
     let salt = SaltString::encode_b64(&entropy::random::<16>()).ok()?;
-    let hash = hasher()?.hash_password(pin.as_str().as_bytes(), &salt).ok()?;
+    let params = Params::new(PIN_HASH_MEMORY_KIB, PIN_HASH_PASSES, PIN_HASH_LANES, None).ok()?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&params).ok()?,
+        salt: Some(salt.as_salt()),
+        hash: Some(digest(pin, salt.as_salt(), &params, memory(&params)?).ok()?),
+    };
     Some(PinHash::new(hash.to_string()))
 }
 
+/// `None` if there is no memory for it.
 fn verify_now(pin: &Pin, kept: &PinHash) -> Option<bool> {
-    let Ok(kept) = PasswordHash::new(kept.as_str()) else {
-        log::error!("the hash of a PIN cannot be read: the PIN has to be set anew");
-        return Some(false);
+    let unusable = |error: password_hash::Error| {
+        log::error!("the hash of a PIN cannot be used, the PIN has to be set anew: {error}");
+        Some(false)
     };
-    // The parameters are those of the hash, so that older ones still hold.
-    match hasher()?.verify_password(pin.as_str().as_bytes(), &kept) {
-        Ok(()) => Some(true),
-        Err(argon2::password_hash::Error::Password) => Some(false),
-        Err(error) => {
-            log::error!("the hash of a PIN cannot be used: {error}");
-            Some(false)
-        }
+    let parts = || {
+        let kept = PasswordHash::new(kept.as_str())?;
+        let (salt, hash) = kept.salt.zip(kept.hash).ok_or(password_hash::Error::PhcStringField)?;
+        // The parameters are those of the hash, so that older ones still hold.
+        Ok((Params::try_from(&kept)?, salt, hash))
+    };
+    let (params, salt, hash) = match parts() {
+        Ok(parts) => parts,
+        Err(error) => return unusable(error),
+    };
+    match digest(pin, salt, &params, memory(&params)?) {
+        Ok(digest) => Some(digest == hash),
+        Err(error) => unusable(error),
     }
 }
 
-fn hasher() -> Option<Argon2<'static>> {
-    let params = Params::new(PIN_HASH_MEMORY_KIB, PIN_HASH_PASSES, PIN_HASH_LANES, None).ok()?;
-    Some(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+/// Argon2id.
+fn digest(pin: &Pin, salt: Salt<'_>, params: &Params, memory: Vec<Block>) -> Result<Output, password_hash::Error> {
+    let mut salt_bytes = [0; Salt::MAX_LENGTH];
+    let salt = salt.decode_b64(&mut salt_bytes)?;
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    Output::init_with(params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN), |output| {
+        Ok(argon2.hash_password_into_with_memory(pin.as_str().as_bytes(), salt, output, memory)?)
+    })
+}
+
+/// What a hash is made in, which goes back to the system at once: more is asked for than the allocator would keep, of
+/// which only what the hash fills is ever touched.
+fn memory(params: &Params) -> Option<Vec<Block>> {
+    let filled = params.block_count();
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(filled.max(KEPT_BY_THE_ALLOCATOR_BYTES / Block::SIZE + 1)).ok()?;
+    memory.resize(filled, Block::new());
+    Some(memory)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
@@ -147,6 +179,8 @@ fn no_memory() -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use argon2::password_hash::PasswordVerifier as _;
+
     use super::*;
 
     fn pin(digits: &str) -> Pin {
@@ -158,6 +192,8 @@ mod tests {
         let (one, other) = (hash_now(&pin("927463")).unwrap(), hash_now(&pin("927463")).unwrap());
         assert!(one.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", one.as_str());
         assert_ne!(one, other);
+        let standard = Argon2::default().verify_password(b"927463", &PasswordHash::new(one.as_str()).unwrap());
+        assert_eq!(standard, Ok(()), "any other program that knows Argon2 can check it");
         assert_eq!(verify_now(&pin("927463"), &one), Some(true));
         assert_eq!(verify_now(&pin("927464"), &one), Some(false));
         assert_eq!(verify_now(&pin("927463"), &PinHash::new("nonsense".to_owned())), Some(false));
