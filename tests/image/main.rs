@@ -15,6 +15,7 @@
 mod arm;
 mod arm64;
 mod clock;
+mod crashes;
 mod damage;
 mod debugger;
 mod disk;
@@ -28,7 +29,6 @@ mod qmp;
 mod raspberry_pi;
 mod root;
 mod scan;
-mod supervision;
 mod tools;
 
 /// Whether the full form was asked for.

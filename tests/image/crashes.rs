@@ -60,7 +60,7 @@ ExecStart=/usr/bin/systemctl show --property=Id listed.service
 async fn b2_b6_what_dies_or_hangs_is_back_by_itself() {
     let hardware = Hardware { debugger: true, ..Hardware::default() };
     let hardware = hardware.passive_unit("storebox-test-kill.service", KILL).unit("storebox-test-once.timer", ONCE);
-    let mut machine = Machine::new("supervision", hardware);
+    let mut machine = Machine::new("crashes", hardware);
     machine.start().await;
     let mut idle = Raw::connect(machine.door()).await;
     assert!(idle.is_closed(START).await, "the daemon was not killed");
