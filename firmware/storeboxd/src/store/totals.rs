@@ -1,7 +1,5 @@
 //! Reading totals, ends of days, and the drawer (L12).
 
-use std::collections::BTreeMap;
-
 use redb::{ReadableTable, ReadableTableMetadata};
 use storebox_core::day::Day;
 use storebox_core::record::decode;
@@ -19,17 +17,28 @@ impl View {
     /// [`StoreError`] if the database fails.
     pub fn totals(&self, from: Day, to: Day, by: Dimension) -> Result<Vec<Part>, StoreError> {
         let table = self.transaction.open_table(TOTALS)?;
-        let mut sums: BTreeMap<Name, Total> = BTreeMap::new();
+        let mut sums: Vec<Part> = Vec::new();
         let mut day = from;
         // A range over all the days would read every dimension of each.
         while day <= to && day.0 != SINCE_CLOSE {
-            for part in parts(&table, day.0, by)? {
-                sums.entry(part.key).or_default().add(&part.total);
+            let mut news = Vec::new();
+            let mut known = sums.iter_mut().peekable();
+            // Both are in the order of their keys. What a shop sold on a month's days is mostly the same every day.
+            each_part(&table, day.0, by, |key, total: Total| {
+                while known.next_if(|sum| sum.key.as_str() < key).is_some() {}
+                match known.next_if(|sum| sum.key.as_str() == key) {
+                    Some(sum) => sum.total.add(&total),
+                    None => news.push(Part { key: Name::cut(key), total }),
+                }
+            })?;
+            if !news.is_empty() {
+                sums.append(&mut news);
+                sums.sort_by(|one, other| one.key.as_str().cmp(other.key.as_str()));
             }
             let Some(next) = next_day(&table, day)? else { break };
             day = next;
         }
-        Ok(sums.into_iter().map(|(key, total)| Part { key, total }).collect())
+        Ok(sums)
     }
 
     /// The whole of every business day that has anything.
@@ -107,16 +116,27 @@ fn parts(
     by: Dimension,
 ) -> Result<Vec<Part>, StoreError> {
     let mut parts = Vec::new();
+    each_part(table, day, by, |key, total| parts.push(Part { key: Name::cut(key), total }))?;
+    Ok(parts)
+}
+
+/// Takes the totals of one day by one dimension, in the order of their keys.
+fn each_part(
+    table: &impl ReadableTable<(u32, u8, &'static str), &'static [u8]>,
+    day: u32,
+    by: Dimension,
+    mut take: impl FnMut(&str, Total),
+) -> Result<(), StoreError> {
     let number = by as u8;
     for row in table.range((day, number, "")..(day, number.saturating_add(1), ""))? {
         let (place, bytes) = row?;
         let (_, _, key) = place.value();
         match decode(bytes.value()) {
-            Ok(total) => parts.push(Part { key: Name::cut(key), total }),
+            Ok(total) => take(key, total),
             Err(error) => log::error!("a total cannot be read: {error}"),
         }
     }
-    Ok(parts)
+    Ok(())
 }
 
 /// The next business day that has anything.
