@@ -49,10 +49,14 @@ pub(crate) enum Refuses {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The file with the store's name, if there is one.
     file: File,
-    /// Whether the file has its final name, and whether that would survive a crash.
     adopted: bool,
+    /// Whether it would have that name after a crash too, and what would have it otherwise.
     adopted_for_good: bool,
+    replaced: Option<File>,
+    /// The file that was created and has not got that name.
+    aside: Option<File>,
     /// Whether somebody has it open: the lock on the real file.
     is_open: bool,
     counts: [u64; 4],
@@ -131,8 +135,10 @@ impl FaultyDisk {
     pub(crate) fn crashed_image(&self, seed: u64) -> Self {
         let mut random = storebox_tests::Random::new(seed);
         let state = self.state();
-        let adopted = state.adopted_for_good || (state.adopted && random.below(2) == 0);
-        let file = File::durable(state.file.after_crash(&mut random));
+        let is_renamed = state.adopted_for_good || (state.adopted && random.below(2) == 0);
+        let found = if is_renamed { Some(&state.file) } else { state.replaced.as_ref() };
+        let adopted = found.is_some();
+        let file = found.map(|file| File::durable(file.after_crash(&mut random))).unwrap_or_default();
         Self::of(State { file, adopted, adopted_for_good: adopted, ..State::default() })
     }
 
@@ -201,6 +207,7 @@ impl FaultyDisk {
             self.0.moved.notify_all();
             if operation == Operation::Sync {
                 state.file.doubt();
+                state.aside.iter_mut().for_each(File::doubt);
             }
             return Err(io::Error::from_raw_os_error(EIO));
         }
@@ -226,13 +233,27 @@ impl FaultyDisk {
         if std::mem::replace(&mut self.state().is_open, true) {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
-        Ok(Handle(self.clone()))
+        Ok(Handle { disk: self.clone(), is_aside: false })
+    }
+
+    /// Whether the power went.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.state().is_dead
+    }
+
+    /// Whether there is a file that was created and has not got the store's name.
+    pub(crate) fn has_aside(&self) -> bool {
+        self.state().aside.is_some()
     }
 }
 
 impl State {
     fn used(&self) -> u64 {
-        self.file.room()
+        self.file.room() + self.aside.as_ref().map_or(0, File::room)
+    }
+
+    fn part(&mut self, is_aside: bool) -> &mut File {
+        if is_aside { self.aside.as_mut().expect("whoever writes aside created it") } else { &mut self.file }
     }
 
     /// Room for a file that takes `used` bytes.
@@ -248,16 +269,25 @@ impl Medium for FaultyDisk {
     }
 
     fn create(&self) -> io::Result<Box<dyn StorageBackend>> {
-        self.begin(Operation::Open)?.file = File::default();
-        Ok(Box::new(self.backend()?))
+        self.begin(Operation::Open)?.aside = Some(File::default());
+        Ok(Box::new(Handle { disk: self.clone(), is_aside: true }))
     }
 
     fn adopt(&self) -> io::Result<()> {
-        self.state().adopted = true;
+        let mut state = self.state();
+        let new = state.aside.take().ok_or(io::ErrorKind::NotFound)?;
+        let old = std::mem::replace(&mut state.file, new);
+        state.replaced = state.adopted.then_some(old);
+        (state.adopted, state.adopted_for_good) = (true, false);
+        drop(state);
         if let Some(mut state) = self.sync()? {
-            state.adopted_for_good = true;
+            (state.adopted_for_good, state.replaced) = (true, None);
         }
         Ok(())
+    }
+
+    fn discard(&self) {
+        self.state().aside = None;
     }
 
     fn open(&self) -> io::Result<Box<dyn StorageBackend>> {
@@ -274,6 +304,10 @@ impl Medium for FaultyDisk {
             }
             Some(_) | None => Err(io::ErrorKind::Unsupported.into()),
         }
+    }
+
+    fn store_bytes(&self) -> io::Result<u64> {
+        Ok(self.state().file.seen.len() as u64)
     }
 
     fn total_bytes(&self) -> io::Result<u64> {
@@ -297,51 +331,59 @@ impl Medium for FaultyDisk {
 
 /// The open file. Dropping it gives up the lock, as closing a real one does.
 #[derive(Debug)]
-pub(crate) struct Handle(FaultyDisk);
+pub(crate) struct Handle {
+    disk: FaultyDisk,
+    is_aside: bool,
+}
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.0.state().is_open = false;
+        if !self.is_aside {
+            self.disk.state().is_open = false;
+        }
     }
 }
 
 impl StorageBackend for Handle {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.begin(Operation::Read)?.file.seen.len() as u64)
+        Ok(self.disk.begin(Operation::Read)?.part(self.is_aside).seen.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = self.0.begin(Operation::Read)?;
+        let mut state = self.disk.begin(Operation::Read)?;
         let start = offset as usize;
-        let bytes = state.file.seen.get(start..start + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let seen = &state.part(self.is_aside).seen;
+        let bytes = seen.get(start..start + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(bytes);
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut state = self.0.begin(Operation::Write)?;
-        if len > state.file.seen.len() as u64 && !state.has_room(len, Refuses::Growth) {
+        let mut state = self.disk.begin(Operation::Write)?;
+        let grows = len.saturating_sub(state.part(self.is_aside).seen.len() as u64);
+        let other = if self.is_aside { state.file.room() } else { state.aside.as_ref().map_or(0, File::room) };
+        if grows > 0 && !state.has_room(other + len, Refuses::Growth) {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        state.file.set_len(len);
+        state.part(self.is_aside).set_len(len);
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        if let Some(mut state) = self.0.sync()? {
-            state.file.sync();
+        if let Some(mut state) = self.disk.sync()? {
+            state.part(self.is_aside).sync();
         }
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut state = self.0.begin(Operation::Write)?;
-        let more = state.file.more_room(offset, data.len());
+        let mut state = self.disk.begin(Operation::Write)?;
+        let more = state.part(self.is_aside).more_room(offset, data.len());
         if more > 0 && !state.has_room(state.used() + more, Refuses::Writes) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         state.bytes_written += data.len() as u64;
-        state.file.write(offset, data);
+        state.part(self.is_aside).write(offset, data);
         Ok(())
     }
 }

@@ -11,7 +11,7 @@
 //! | `damage.rs`, `strange.rs` | rows that cannot be read, files that are no store |
 //! | `payments.rs` | card payments on their way to the processor |
 //! | `log.rs`, `lists.rs`, `counts.rs` | cursors and pruning, paging, what a commit costs |
-//! | `retention.rs` | what is removed when it is old |
+//! | `retention.rs`, `space.rs` | what is removed when it is old, and the space it took |
 //!
 //! `STOREBOX_SEEDS` says how many seeds a test of random losses tries, and `STOREBOX_SEED` tries one only: a failure
 //! prints it.
@@ -42,6 +42,7 @@ mod payments;
 mod retention;
 mod run;
 mod script;
+mod space;
 mod strange;
 mod tables;
 mod wish;

@@ -19,7 +19,7 @@ const OUTBOX: TableDefinition<'_, (u8, u64), &[u8]> = TableDefinition::new("outb
 const DAY_MS: u64 = 86_400_000;
 
 /// What the cloud does when it has something: the outbox forgets it.
-fn acknowledge(disk: &FaultyDisk, has: impl Fn(OrderId, u32) -> bool) {
+pub(crate) fn acknowledge(disk: &FaultyDisk, has: impl Fn(OrderId, u32) -> bool) {
     let forget = |database: &Database| -> Result<(), redb::Error> {
         let mut transaction = database.begin_write()?;
         transaction.set_quick_repair(true);
@@ -33,19 +33,19 @@ fn acknowledge(disk: &FaultyDisk, has: impl Fn(OrderId, u32) -> bool) {
     with_database(disk, forget).unwrap().unwrap();
 }
 
-fn later(days: u32) -> Timestamp {
+pub(crate) fn later(days: u32) -> Timestamp {
     NOON.plus_millis(u64::from(days) * DAY_MS)
 }
 
 /// Cleans up as often as it takes, as the box does it.
-fn clean_up(desk: &Desk, orders_before: Timestamp) {
+pub(crate) fn clean_up(desk: &Desk, orders_before: Timestamp) {
     for _ in 0..20 {
         let command = Command::Retention(retention::Command::CleanUp { orders_before });
         desk.ask(&of_the_box(command)).unwrap().result.unwrap();
     }
 }
 
-fn sell(desk: &Desk, n: u32) {
+pub(crate) fn sell(desk: &Desk, n: u32) {
     desk.order(&open(n, 1));
     desk.order(&change(n, &format!("close-{n}"), None, pay(n, 100_000)));
 }
@@ -58,7 +58,7 @@ fn is_there(desk: &Desk, n: u32) -> bool {
     }
 }
 
-fn there(desk: &Desk, orders: std::ops::RangeInclusive<u32>) -> Vec<u32> {
+pub(crate) fn there(desk: &Desk, orders: std::ops::RangeInclusive<u32>) -> Vec<u32> {
     orders.filter(|n| is_there(desk, *n)).collect()
 }
 

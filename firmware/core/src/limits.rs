@@ -256,6 +256,14 @@ pub const STORE_MAX_GB: u64 = 50;
 pub const CUSTOMERS_KEPT_DAYS: u32 = 30;
 /// How often the box looks for what may go.
 pub const CLEAN_UP_EVERY_S: u64 = 30;
+/// Orders removed since the file was last made smaller that make it worth while: some ten megabytes.
+pub const ORDERS_WORTH_GIVING_BACK: u64 = 10_000;
+/// Nobody wrote for so long: the shop is closed.
+pub const QUIET_S: u64 = 600;
+/// Hours before and after the beginning of a business day that are taken for closing time.
+pub const CLOSING_HOURS: u8 = 2;
+/// Rows copied before somebody looks again whether a sale waits: a millisecond's work.
+pub const ROWS_COPIED_AT_ONCE: u64 = 256;
 /// Orders removed in one transaction, so that no sale waits for tidying up: 700 000 a day all the same.
 pub const ORDERS_REMOVED_AT_ONCE: usize = 128;
 /// Ended orders looked at in one transaction.

@@ -5,10 +5,11 @@
 //! than what could be looked at.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{ORDERS_KEPT_DAYS, ORDERS_KEPT_DAYS_LEAST};
+use crate::limits::{CLOSING_HOURS, ORDERS_KEPT_DAYS, ORDERS_KEPT_DAYS_LEAST, ORDERS_WORTH_GIVING_BACK, QUIET_S};
 use crate::order::{Order, TenderState};
 use crate::record::{Record, RecordError, v1};
 use crate::time::Timestamp;
@@ -44,6 +45,14 @@ impl Policy {
         let days = if pressed { ORDERS_KEPT_DAYS_LEAST } else { self.orders_days.max(ORDERS_KEPT_DAYS_LEAST) };
         days_before(now, days)
     }
+}
+
+/// Whether now is the time to make the store's file smaller: enough was removed, nobody wrote for a while, and it is
+/// about the hour at which business days begin.
+pub fn may_give_space_back(orders_removed: u64, quiet_for: Duration, hour: u8, day_starts_at_h: u8) -> bool {
+    let since_start = (hour + 24 - day_starts_at_h % 24) % 24;
+    let is_closing_time = !(CLOSING_HOURS..24 - CLOSING_HOURS).contains(&since_start);
+    orders_removed >= ORDERS_WORTH_GIVING_BACK && quiet_for >= Duration::from_secs(QUIET_S) && is_closing_time
 }
 
 /// So many days before.
@@ -111,6 +120,16 @@ impl Record for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn u14_space_is_given_back_at_closing_time_when_it_is_worth_while() {
+        let quiet = Duration::from_secs(QUIET_S);
+        let may = |hour, starts| may_give_space_back(ORDERS_WORTH_GIVING_BACK, quiet, hour, starts);
+        assert_eq!((0..24).filter(|hour| may(*hour, 0)).collect::<Vec<_>>(), [0, 1, 22, 23]);
+        assert_eq!((0..24).filter(|hour| may(*hour, 5)).collect::<Vec<_>>(), [3, 4, 5, 6]);
+        assert!(!may_give_space_back(ORDERS_WORTH_GIVING_BACK - 1, quiet, 0, 0));
+        assert!(!may_give_space_back(ORDERS_WORTH_GIVING_BACK, quiet / 2, 0, 0));
+    }
 
     #[test]
     fn u14_orders_are_kept_at_least_a_week_whatever_the_size() {

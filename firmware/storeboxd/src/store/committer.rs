@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::gather::Gather;
 use super::ledger::{Answer, Ledger};
 use super::medium::Failure;
 use super::shared::{Shared, opened};
+use super::space::{self, Copied};
 use super::tables::Counters;
 
 /// How often an idle committer shows that it is alive, and looks whether a full disk has room again.
@@ -66,20 +67,62 @@ impl Committer {
     fn serve(&mut self) -> Result<(), StoreError> {
         loop {
             self.shared.check_in();
-            let batch = match self.queue.recv_timeout(IDLE) {
-                Ok(first) => self.gather(first),
+            let first = match self.queue.recv_timeout(IDLE) {
+                Ok(first) => first,
                 Err(RecvTimeoutError::Timeout) if self.shared.has_fault() => {
                     // A reader met it; nothing here can be trusted any more.
                     return Err(StoreError::Io(io::Error::other("the disk failed while it was read")));
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     self.shared.look_for_room();
-                    continue;
+                    match self.give_space_back()? {
+                        Some(first) => first,
+                        None => continue,
+                    }
                 }
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
+            let batch = self.gather(first);
             self.carry_out(batch)?;
         }
+    }
+
+    /// Gives space back to the disk if somebody thinks there is any. What comes meanwhile ends it.
+    fn give_space_back(&mut self) -> Result<Option<Submission>, StoreError> {
+        if !self.shared.space_to_give_back.swap(false, Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let before = self.shared.medium.store_bytes();
+        let mut first = None;
+        let mut goes_on = || {
+            self.shared.check_in();
+            match self.queue.try_recv() {
+                Ok(submission) => first = Some(submission),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => {}
+            }
+            false
+        };
+        match space::copy_aside(&self.shared, &mut goes_on) {
+            Ok(Copied::Whole) => {
+                let (settings, counters) = self.shared.adopt_copy()?;
+                self.go_on_from(settings, counters);
+                self.shared.space_given_back.fetch_add(1, Ordering::Relaxed);
+                if let (Ok(before), Ok(after)) = (before, self.shared.medium.store_bytes()) {
+                    log::info!("the store's file shrank from {before} to {after} bytes");
+                }
+            }
+            Ok(Copied::Interrupted) => {
+                log::debug!("space is given back later: somebody writes");
+                self.shared.medium.discard();
+            }
+            Ok(Copied::NoRoom) => log::warn!("no space is given back: it takes room for a copy of the store"),
+            Err(error) => {
+                log::warn!("no space is given back: {error}");
+                self.shared.medium.discard();
+            }
+        }
+        Ok(first)
     }
 
     fn gather(&self, first: Submission) -> Vec<Submission> {
@@ -161,10 +204,14 @@ impl Committer {
         self.shared.full.store(true, Ordering::Release);
         refuse(batch, SubmitError::Full);
         let (settings, counters) = self.shared.reopen()?;
+        self.go_on_from(settings, counters);
+        Ok(())
+    }
+
+    fn go_on_from(&mut self, settings: Option<Settings>, counters: Counters) {
         self.settings = settings.unwrap_or_else(|| self.settings.clone());
         self.counters = counters;
         self.catalogue = self.shared.catalogue.load_full();
-        Ok(())
     }
 }
 

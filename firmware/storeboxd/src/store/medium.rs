@@ -19,8 +19,8 @@ pub trait Medium: Send + Sync + 'static {
     /// If the medium cannot be looked at.
     fn is_blank(&self) -> io::Result<bool>;
 
-    /// An empty place for a new store. It counts only once [`Medium::adopt`] returns: a crash before leaves the
-    /// medium blank.
+    /// An empty place for a new store. It counts only once [`Medium::adopt`] returns: a crash before leaves what was
+    /// there.
     ///
     /// # Errors
     /// If it cannot be made.
@@ -31,6 +31,9 @@ pub trait Medium: Send + Sync + 'static {
     /// # Errors
     /// If that cannot be made durable.
     fn adopt(&self) -> io::Result<()>;
+
+    /// Takes away what was created and not adopted, if there is any.
+    fn discard(&self);
 
     /// The store that is there.
     ///
@@ -108,7 +111,18 @@ impl Medium for DiskMedium {
         File::open(&self.folder)?.sync_all()
     }
 
+    fn discard(&self) {
+        match fs::remove_file(self.unfinished()) {
+            Ok(()) => log::debug!("took away a store that was never finished"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => log::warn!("cannot take away a store that was never finished: {error}"),
+        }
+    }
+
     fn open(&self) -> io::Result<Box<dyn StorageBackend>> {
+        // If a process ended between a rename and its sync, what is written from here on must not follow a file that a
+        // crash takes back.
+        File::open(&self.folder)?.sync_all()?;
         let file = OpenOptions::new().read(true).write(true).open(self.file())?;
         Ok(Box::new(DiskFile::lock(file)?))
     }

@@ -24,6 +24,7 @@ mod payments;
 mod people;
 mod shared;
 mod shifts;
+mod space;
 mod tables;
 mod totals;
 mod view;
@@ -135,8 +136,11 @@ impl Store {
             checked_in_ms: AtomicU64::new(0),
             statistics: Statistics::default(),
             reopened: (Mutex::new(0), Condvar::new()),
+            space_to_give_back: AtomicBool::new(false),
+            space_given_back: AtomicU64::new(0),
         });
         shared.check_in();
+        shared.medium.discard();
         shared.look_for_room();
         let committer = Committer {
             shared: Arc::clone(&shared),
@@ -251,6 +255,16 @@ impl Store {
     /// Free and total bytes of the medium.
     pub fn space(&self) -> Option<(u64, u64)> {
         Some((self.shared.medium.free_bytes().ok()?, self.shared.medium.total_bytes().ok()?))
+    }
+
+    /// Gives space back to the disk as soon as nobody writes; whoever wants to write ends it, and nothing happens.
+    pub fn give_space_back(&self) {
+        self.shared.space_to_give_back.store(true, Ordering::Relaxed);
+    }
+
+    /// How often space was given back since the store was opened.
+    pub fn space_given_back(&self) -> u64 {
+        self.shared.space_given_back.load(Ordering::Relaxed)
     }
 
     /// Size of the store's file in bytes.

@@ -74,7 +74,7 @@ fn look_into(gate: Gate) -> Result<(Database, u32), StoreError> {
     Ok((database, found))
 }
 
-fn builder() -> Builder {
+pub(super) fn builder() -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(STORE_CACHE_BYTES);
     builder

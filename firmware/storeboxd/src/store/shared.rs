@@ -42,6 +42,10 @@ pub(super) struct Shared {
     pub(super) checked_in_ms: AtomicU64,
     pub(super) statistics: Statistics,
     pub(super) reopened: (Mutex<u64>, Condvar),
+    /// Somebody thinks that space could be given back to the disk.
+    pub(super) space_to_give_back: AtomicBool,
+    /// How often it was.
+    pub(super) space_given_back: AtomicU64,
 }
 
 /// Sums over the life of the process.
@@ -135,13 +139,28 @@ impl Shared {
 
     /// Closes the file and opens it again, which is what redb needs after a failed write.
     pub(super) fn reopen(&self) -> Result<(Option<Settings>, Counters), StoreError> {
+        self.open_again(|medium| {
+            medium.release_ballast();
+            self.meter.forget_failure();
+            Ok(())
+        })
+    }
+
+    /// Puts a copy that was made aside in the place of the file.
+    pub(super) fn adopt_copy(&self) -> Result<(Option<Settings>, Counters), StoreError> {
+        self.open_again(|medium| medium.adopt())
+    }
+
+    fn open_again(
+        &self,
+        between: impl FnOnce(&dyn Medium) -> std::io::Result<()>,
+    ) -> Result<(Option<Settings>, Counters), StoreError> {
         let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
         drop(slot.take());
         if self.has_fault() {
             return Err(StoreError::Io(std::io::Error::other("the disk failed while the store was closed")));
         }
-        self.medium.release_ballast();
-        self.meter.forget_failure();
+        between(self.medium.as_ref())?;
         let database = open_database(self.medium.as_ref(), &self.meter)?;
         let (_, settings, counters) = load(&database)?;
         self.catalogue.store(load_catalogue(&database)?);

@@ -1,6 +1,6 @@
 //! The tables of the store and the version of their layout.
 
-use redb::{ReadTransaction, Table, TableDefinition, TableError, WriteTransaction};
+use redb::{Key, ReadTransaction, Table, TableDefinition, TableError, Value, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use storebox_core::id::StoreId;
 use storebox_core::record::{Record, RecordError, v1};
@@ -151,38 +151,62 @@ impl Record for Quarantined {
     }
 }
 
-/// Makes every table, so that readers never meet a store without them.
-pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), TableError> {
-    transaction.open_table(ORDER_CHANGES)?;
-    transaction.open_table(OPEN_ORDERS)?;
-    transaction.open_table(CLIENT_IDS)?;
-    transaction.open_table(EVENTS)?;
-    transaction.open_table(OUTBOX)?;
-    transaction.open_table(REQUESTS)?;
-    transaction.open_table(REFUSED)?;
-    transaction.open_table(DEVICES)?;
-    transaction.open_table(QUARANTINE)?;
-    transaction.open_table(ENTRIES)?;
-    transaction.open_table(OPEN_PAYMENTS)?;
-    transaction.open_table(CARD_DAYS)?;
-    transaction.open_table(ACCOUNTS)?;
-    transaction.open_table(META)?;
-    transaction.open_table(CATALOGUE)?;
-    transaction.open_table(TOTALS)?;
-    transaction.open_table(DAY_CLOSES)?;
-    transaction.open_table(STOCK)?;
-    transaction.open_table(STOCK_LOG)?;
-    transaction.open_table(ENDED_ORDERS)?;
-    transaction.open_table(EMPLOYEE_LOGINS)?;
-    transaction.open_table(AUDIT)?;
-    transaction.open_table(CUSTOMER_WORDS)?;
-    transaction.open_table(SHIFT_TIMES)?;
-    transaction.open_table(EMPLOYEE_SHIFTS)?;
-    transaction.open_table(OPEN_SHIFTS)?;
-    transaction.open_table(ORDER_TICKETS)?;
-    transaction.open_table(OPEN_TICKETS)?;
-    transaction.open_table(KITCHEN_TIMES)?;
+/// Something done with every table.
+pub(super) trait EveryTable {
+    /// Does it with one.
+    fn with<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        table: TableDefinition<'static, K, V>,
+    ) -> Result<(), super::StoreError>;
+}
+
+/// Does something with every table there is.
+pub(super) fn every_table(work: &mut impl EveryTable) -> Result<(), super::StoreError> {
+    work.with(ORDER_CHANGES)?;
+    work.with(OPEN_ORDERS)?;
+    work.with(CLIENT_IDS)?;
+    work.with(EVENTS)?;
+    work.with(OUTBOX)?;
+    work.with(REQUESTS)?;
+    work.with(REFUSED)?;
+    work.with(DEVICES)?;
+    work.with(QUARANTINE)?;
+    work.with(ENTRIES)?;
+    work.with(OPEN_PAYMENTS)?;
+    work.with(CARD_DAYS)?;
+    work.with(ACCOUNTS)?;
+    work.with(META)?;
+    work.with(CATALOGUE)?;
+    work.with(TOTALS)?;
+    work.with(DAY_CLOSES)?;
+    work.with(STOCK)?;
+    work.with(STOCK_LOG)?;
+    work.with(ENDED_ORDERS)?;
+    work.with(EMPLOYEE_LOGINS)?;
+    work.with(AUDIT)?;
+    work.with(CUSTOMER_WORDS)?;
+    work.with(SHIFT_TIMES)?;
+    work.with(EMPLOYEE_SHIFTS)?;
+    work.with(OPEN_SHIFTS)?;
+    work.with(ORDER_TICKETS)?;
+    work.with(OPEN_TICKETS)?;
+    work.with(KITCHEN_TIMES)?;
     Ok(())
+}
+
+/// Makes every table, so that readers never meet a store without them.
+pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), super::StoreError> {
+    struct Make<'t>(&'t WriteTransaction);
+    impl EveryTable for Make<'_> {
+        fn with<K: Key + 'static, V: Value + 'static>(
+            &mut self,
+            table: TableDefinition<'static, K, V>,
+        ) -> Result<(), super::StoreError> {
+            self.0.open_table(table)?;
+            Ok(())
+        }
+    }
+    every_table(&mut Make(transaction))
 }
 
 /// Reads the layout's number; `None` if the file holds no store of ours.
