@@ -40,7 +40,7 @@ pub fn pack(work: &Path, tools: &ToolRoot, source: &Source, compression: Compres
     let mut mkfs = tools.at(work).command("mkfs.erofs")?;
     match compression {
         Compression::Release => mkfs.args(["-zzstd,level=12", "-C131072", "-Eall-fragments,dedupe"]),
-        Compression::Quick => mkfs.args(["-zzstd,level=3"]),
+        Compression::Quick => mkfs.args(["-zlz4"]),
     };
     mkfs.args(["--all-root", "-T", &epoch, "-U", FILE_SYSTEM_UUID, "/build/root.img", "/build/root"]);
     mkfs.env("SOURCE_DATE_EPOCH", &epoch);
