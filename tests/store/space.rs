@@ -93,7 +93,7 @@ fn u14_a_store_that_cannot_be_copied_sells_on() {
         spoil(&disk);
         let hold = disk.hold(Operation::Write);
         desk.store.give_space_back();
-        hold.reached();
+        assert!(hold.reached(), "the copy is written");
         drop(hold);
         wait(&desk, "the copy to be taken away", || !disk.has_aside());
         disk.limit(None);

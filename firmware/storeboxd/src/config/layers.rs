@@ -63,13 +63,15 @@ impl Layers {
     /// # Errors
     /// [`WrongOption`] if there is no such option, or it may not be that.
     pub fn with(&self, key: &str, value: Value) -> Result<Self, WrongOption> {
-        let wrong = |why: String| WrongOption { key: key.to_owned(), why };
-        let choice = Choice::find(key).ok_or_else(|| wrong("is no option that can be changed here".to_owned()))?;
+        let choice = option(key)?;
         let mut changed = self.clone();
         set(&mut changed.changes, key, value);
         match changed.config() {
             Ok(_) => Ok(changed),
-            Err(error) => Err(wrong(format!("{} (it may be: {})", error.message(), choice.range))),
+            Err(error) => {
+                let why = format!("{} (it may be: {})", error.message(), choice.range);
+                Err(WrongOption { key: key.to_owned(), why })
+            }
         }
     }
 
@@ -78,9 +80,7 @@ impl Layers {
     /// # Errors
     /// [`WrongOption`] if there is no such option.
     pub fn without(&self, key: &str) -> Result<Self, WrongOption> {
-        if Choice::find(key).is_none() {
-            return Err(WrongOption { key: key.to_owned(), why: "is no option that can be changed here".to_owned() });
-        }
+        option(key)?;
         let mut changed = self.clone();
         take(&mut changed.changes, key);
         Ok(changed)
@@ -150,6 +150,11 @@ impl fmt::Display for WrongOption {
 }
 
 impl std::error::Error for WrongOption {}
+
+fn option(key: &str) -> Result<&'static Choice, WrongOption> {
+    let none = || WrongOption { key: key.to_owned(), why: "is no option that can be changed here".to_owned() };
+    Choice::find(key).ok_or_else(none)
+}
 
 /// Lays a value over what is in a table: tables meet key by key, anything else is replaced.
 fn merge(into: &mut Table, key: &str, value: &Value) {

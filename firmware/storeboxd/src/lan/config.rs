@@ -214,12 +214,13 @@ async fn change_config(
         api.store.note(apply(&api.in_force().settings));
         return Err(Problem::unavailable("the change cannot be written to the box's disk; nothing was changed"));
     }
+    // It is kept: whatever becomes of the notes, it holds.
+    *api.configuration.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+    *layers = changed;
     for about in notes {
         log::info!("an admin changed {about}");
         api.note(Some(terminal.actor()), "config.changed", &about).await?;
     }
-    *api.configuration.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
-    *layers = changed;
     Ok(Json(api.configuration.body(&layers)))
 }
 

@@ -21,8 +21,8 @@ use crate::lan::problem::Problem;
 /// Wrong PINs a terminal may send, whoever they are for.
 const RATE_OF_DEVICE: Rate = Rate::new(Duration::from_secs(WRONG_PIN_EVERY_S), WRONG_PINS_OF_DEVICE);
 
-/// What glibc's allocator, once it was used, keeps for later in every thread that had it; longer blocks it always takes
-/// from the system and gives back at once (`DEFAULT_MMAP_THRESHOLD_MAX`, mallopt(3)).
+/// glibc's allocator may keep freed blocks up to this size for later, in every thread that used one; longer ones it
+/// always gives back to the system at once (`DEFAULT_MMAP_THRESHOLD_MAX`, mallopt(3)).
 const KEPT_BY_THE_ALLOCATOR_BYTES: usize = 32 * 1024 * 1024;
 
 /// Hashes PINs, and counts wrong ones. The counts live in memory: a restart forgives them.
