@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::json;
 use storebox_tests::sample::two_coffees;
 use storebox_tests::{BoxConfig, Folder, RunningBox, Shop, Terminal};
 use tokio::net::UnixDatagram;
@@ -77,6 +78,23 @@ async fn b2_a_bad_configuration_is_refused_before_anything_is_written() {
     check_config(&good.replace("[lan]", "timezone = \"local time\"\n[lan]"), &["timezone"]).await;
     check_config(&format!("{good}mode = \"boss\"\n"), &["mode"]).await;
     check_config("[store\n", &["line 1"]).await;
+}
+
+/// What is written down in one currency does not become another, and a box that did not start would have to be visited.
+#[tokio::test]
+async fn b2_b16_a_store_with_orders_goes_on_in_its_currency_whatever_is_configured() {
+    let mut shop = Shop::open("startup").await;
+    let order = shop.order().await;
+    shop.running.reconfigure(|config| config.store("currency", "\"JPY\"").store("name", "\"Corner\""));
+    shop.running.restart().await;
+    let ping = shop.till.get("/api/local/ping").await.expect(200);
+    assert_eq!((&ping["name"], &ping["currency"]), (&json!("Corner"), &json!("USD")), "{ping}");
+    assert!(shop.running.log().contains("currency = \"USD\""), "what to do is not said:\n{}", shop.running.log());
+    assert_eq!(shop.all_orders().await, [order], "the order is there as it was");
+    let options = shop.owner().await.get("/api/local/config").await.expect(200);
+    let options = options["options"].as_array().unwrap();
+    let currency = options.iter().find(|option| option["key"] == "store.currency").unwrap();
+    assert_eq!(currency["value"], "USD", "what holds is shown: {currency}");
 }
 
 #[tokio::test]

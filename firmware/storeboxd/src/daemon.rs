@@ -70,10 +70,10 @@ impl Daemon {
     /// Opens the store and binds the listener, unless one was `inherited`.
     ///
     /// # Errors
-    /// [`DaemonError`]; only [`DaemonError::Currency`] is the configuration's fault.
+    /// [`DaemonError`].
     pub async fn start(
         layers: Layers,
-        config: &Config,
+        config: Config,
         inherited: Option<std::net::TcpListener>,
     ) -> Result<Self, DaemonError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
@@ -81,13 +81,12 @@ impl Daemon {
         let interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
         let state_dir = config.store.state_dir.clone();
         let lock = take_folder(&state_dir)?;
-        let screen = ScreenStatus::from_environment(config, &clock);
+        let screen = ScreenStatus::from_environment(&config, &clock);
 
         let medium = DiskMedium::in_folder(&state_dir);
-        let settings = config.settings();
         let at_store = |error| DaemonError::Store { folder: state_dir.clone(), error };
-        let (store, writer) = Store::open(medium, Arc::clone(&clock), settings.clone()).map_err(at_store)?;
-        tell(&store, Command::ApplySettings(settings)).await?;
+        let (store, writer) = Store::open(medium, Arc::clone(&clock), config.settings()).map_err(at_store)?;
+        let (layers, config) = apply(&store, layers, config).await?;
         tell(&store, Command::NoteConnectivity(config.connectivity())).await?;
         let devices = store.read(|view| view.devices()).await?;
 
@@ -113,7 +112,7 @@ impl Daemon {
         let api = Arc::new(Api {
             store: store.clone(),
             clock: Arc::clone(&clock),
-            configuration: Configuration::new(layers, config),
+            configuration: Configuration::new(layers, &config),
             connectivity: config.connectivity(),
             port: address.port(),
             devices: Devices::new(devices),
@@ -256,17 +255,33 @@ fn take_folder(folder: &Path) -> Result<File, DaemonError> {
     }
 }
 
-async fn tell(store: &Store, command: Command) -> Result<(), DaemonError> {
-    let answer = match store.submit(Request { actor: None, key: None, received: None, command }).await {
-        Ok(answer) => answer,
-        // What the store knows already holds; the box starts, so that what is there can be read.
-        Err(SubmitError::Full) => return Ok(()),
-        Err(error) => return Err(error.into()),
+/// Has the store go by its configuration. A store with orders goes on in the currency it counts in, whatever is
+/// configured: money that is written down does not become another, and a box that did not start would have to be visited.
+async fn apply(store: &Store, layers: Layers, config: Config) -> Result<(Layers, Config), DaemonError> {
+    let stored = match tell(store, Command::ApplySettings(config.settings())).await {
+        Ok(()) => return Ok((layers, config)),
+        Err(DaemonError::Refused(Rejection::CurrencyFixed { stored })) => stored,
+        Err(error) => return Err(error),
     };
-    match answer.result {
-        Ok(_) => Ok(()),
-        Err(Rejection::CurrencyFixed { stored }) => Err(DaemonError::Currency { stored: stored.code().to_owned() }),
-        Err(_other) => Err(DaemonError::Writer),
+    let (stored, configured) = (stored.code(), config.settings().currency);
+    log::error!(
+        "the store counts in {stored} and has orders, so its currency does not become {}: it goes on in {stored}; set \
+         currency = \"{stored}\"",
+        configured.code()
+    );
+    let layers =
+        layers.with("store.currency", stored.into()).map_err(|error| DaemonError::Currency(error.to_string()))?;
+    let config = layers.config().map_err(|error| DaemonError::Currency(error.to_string()))?;
+    tell(store, Command::ApplySettings(config.settings())).await?;
+    Ok((layers, config))
+}
+
+async fn tell(store: &Store, command: Command) -> Result<(), DaemonError> {
+    match store.submit(Request { actor: None, key: None, received: None, command }).await {
+        Ok(answer) => answer.result.map(drop).map_err(DaemonError::Refused),
+        // What the store knows already holds; the box starts, so that what is there can be read.
+        Err(SubmitError::Full) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -292,11 +307,10 @@ pub enum DaemonError {
         /// Which folder.
         folder: PathBuf,
     },
-    /// The configured currency is not what the store counts in.
-    Currency {
-        /// What it counts in.
-        stored: String,
-    },
+    /// The store refuses what it is configured to.
+    Refused(Rejection),
+    /// The configuration does not go with the currency the store counts in.
+    Currency(String),
     /// The store cannot be opened, or failed.
     Store {
         /// Where it is.
@@ -338,10 +352,8 @@ impl fmt::Display for DaemonError {
                 "another storeboxd is already using {}; stop that one, or give this one another state_dir",
                 folder.display()
             ),
-            Self::Currency { stored } => write!(
-                f,
-                "the store counts in {stored} and has orders, so its currency cannot change: set currency = \"{stored}\""
-            ),
+            Self::Refused(rejection) => write!(f, "the store refuses its configuration: {rejection:?}"),
+            Self::Currency(error) => write!(f, "the configuration does not go with the store's currency: {error}"),
             Self::Store { folder, error } => {
                 write!(f, "the store {} cannot be used: {error}", folder.join("store.redb").display())?;
                 chain(error, f)

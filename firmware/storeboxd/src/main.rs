@@ -111,7 +111,7 @@ fn serve(file: Option<PathBuf>, sample_shop: Option<SampleShop>) -> ExitCode {
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(start_and_run(layers, &config, inherited, sample_shop, is_desk)),
+        Ok(runtime) => runtime.block_on(start_and_run(layers, config, inherited, sample_shop, is_desk)),
         Err(error) => Err(DaemonError::Signals(error)),
     };
     match result {
@@ -121,7 +121,7 @@ fn serve(file: Option<PathBuf>, sample_shop: Option<SampleShop>) -> ExitCode {
         }
         Err(error) => {
             log::error!("{error}");
-            ExitCode::from(if matches!(error, DaemonError::Currency { .. }) { USAGE } else { FAULT })
+            ExitCode::from(FAULT)
         }
     }
 }
@@ -137,7 +137,7 @@ fn configuration(file: Option<PathBuf>) -> Result<(Layers, Config), ConfigError>
 
 async fn start_and_run(
     layers: Layers,
-    config: &Config,
+    config: Config,
     inherited: Option<TcpListener>,
     sample_shop: Option<SampleShop>,
     is_desk: bool,
