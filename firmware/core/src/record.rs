@@ -6,8 +6,7 @@
 
 use core::fmt;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// A type that is written to disk or to the cloud.
 pub trait Record: Sized + Serialize {
@@ -34,15 +33,24 @@ pub fn encode<R: Record>(record: &R) -> Result<Vec<u8>, RecordError> {
 /// # Errors
 /// [`RecordError`]; the row is to be set aside, everything else can go on.
 pub fn decode<R: Record>(bytes: &[u8]) -> Result<R, RecordError> {
+    let (version, body) = version_and_body(bytes)?;
+    R::from_version(version, body)
+}
+
+/// A record's version and its body.
+///
+/// # Errors
+/// [`RecordError::Empty`].
+pub fn version_and_body(bytes: &[u8]) -> Result<(u8, &[u8]), RecordError> {
     let (version, body) = bytes.split_first().ok_or(RecordError::Empty)?;
-    R::from_version(*version, body)
+    Ok((*version, body))
 }
 
 /// Reads a body that has only ever had version 1.
 ///
 /// # Errors
 /// [`RecordError`] as for [`decode`].
-pub fn v1<R: DeserializeOwned>(version: u8, body: &[u8]) -> Result<R, RecordError> {
+pub fn v1<'de, R: Deserialize<'de>>(version: u8, body: &'de [u8]) -> Result<R, RecordError> {
     match version {
         1 => whole(body),
         other => Err(RecordError::Unknown { version: other }),
@@ -53,7 +61,7 @@ pub fn v1<R: DeserializeOwned>(version: u8, body: &[u8]) -> Result<R, RecordErro
 ///
 /// # Errors
 /// [`RecordError::Malformed`].
-pub fn whole<T: DeserializeOwned>(body: &[u8]) -> Result<T, RecordError> {
+pub fn whole<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, RecordError> {
     match postcard::take_from_bytes(body) {
         Ok((record, [])) => Ok(record),
         Ok((_, [..])) | Err(_) => Err(RecordError::Malformed),

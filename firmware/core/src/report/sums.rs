@@ -10,7 +10,7 @@ use crate::order::{
     Change, Line, Order, OrderType, Recorded, Refund, RefundLine, Status, Tender, TenderKind, TenderState,
 };
 use crate::quantity::Quantity;
-use crate::record::{Record, RecordError, v1};
+use crate::record::{Record, RecordError, v1, version_and_body};
 use crate::text::Name;
 
 macro_rules! sums {
@@ -179,13 +179,48 @@ pub struct Total {
     pub sums: Sums,
 }
 
+/// A total as it is kept, read without a copy of its name: a report adds up many thousands of them.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct TotalRef<'a> {
+    /// The name last seen of what it is a total of, if it has one.
+    pub name: Option<&'a str>,
+    /// The sums.
+    pub sums: Sums,
+}
+
+impl<'a> TotalRef<'a> {
+    /// Reads a kept [`Total`].
+    ///
+    /// # Errors
+    /// [`RecordError`] as for [`decode`](crate::record::decode).
+    pub fn read(bytes: &'a [u8]) -> Result<Self, RecordError> {
+        let (version, body) = version_and_body(bytes)?;
+        v1(version, body)
+    }
+}
+
 impl Total {
     /// Adds another, which is newer.
-    pub fn add(&mut self, other: &Self) {
-        if other.name.is_some() {
-            self.name.clone_from(&other.name);
+    pub fn add<'a>(&mut self, other: impl Into<TotalRef<'a>>) {
+        let other = other.into();
+        if let Some(name) = other.name
+            && self.name.as_ref().map(Name::as_str) != Some(name)
+        {
+            self.name = Some(Name::cut(name));
         }
         self.sums.add(&other.sums);
+    }
+}
+
+impl From<TotalRef<'_>> for Total {
+    fn from(total: TotalRef<'_>) -> Self {
+        Self { name: total.name.map(Name::cut), sums: total.sums }
+    }
+}
+
+impl<'a> From<&'a Total> for TotalRef<'a> {
+    fn from(total: &'a Total) -> Self {
+        Self { name: total.name.as_ref().map(Name::as_str), sums: total.sums }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::order::{
 };
 use crate::people::{Permission, Role, Staff};
 use crate::quantity::Quantity;
+use crate::record::encode;
 use crate::text::{Name, Note};
 use crate::time::{Hlc, Timestamp};
 
@@ -186,7 +187,10 @@ fn ring_up(number: u8, sale: &Sale, totals: &mut Totals) -> Order {
         rows.extend(count(&recorded, Some(&before), &order, sale.hour));
     }
     for row in rows {
-        totals.entry((row.dimension, row.key)).or_default().add(&row.total);
+        let kept = encode(&row.total).unwrap();
+        let read = TotalRef::read(&kept).unwrap();
+        assert_eq!(Total::from(read), row.total, "read where it lies");
+        totals.entry((row.dimension, row.key)).or_default().add(read);
     }
     order
 }

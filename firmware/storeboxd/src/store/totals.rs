@@ -2,8 +2,7 @@
 
 use redb::{ReadableTable, ReadableTableMetadata};
 use storebox_core::day::Day;
-use storebox_core::record::decode;
-use storebox_core::report::{DayClose, DayState, Dimension, Part, Total};
+use storebox_core::report::{DayClose, DayState, Dimension, Part, Total, TotalRef};
 use storebox_core::text::Name;
 
 use super::error::StoreError;
@@ -24,11 +23,11 @@ impl View {
             let mut news = Vec::new();
             let mut known = sums.iter_mut().peekable();
             // Both are in the order of their keys. What a shop sold on a month's days is mostly the same every day.
-            each_part(&table, day.0, by, |key, total: Total| {
+            each_part(&table, day.0, by, |key, total| {
                 while known.next_if(|sum| sum.key.as_str() < key).is_some() {}
                 match known.next_if(|sum| sum.key.as_str() == key) {
-                    Some(sum) => sum.total.add(&total),
-                    None => news.push(Part { key: Name::cut(key), total }),
+                    Some(sum) => sum.total.add(total),
+                    None => news.push(Part { key: Name::cut(key), total: total.into() }),
                 }
             })?;
             if !news.is_empty() {
@@ -116,7 +115,7 @@ fn parts(
     by: Dimension,
 ) -> Result<Vec<Part>, StoreError> {
     let mut parts = Vec::new();
-    each_part(table, day, by, |key, total| parts.push(Part { key: Name::cut(key), total }))?;
+    each_part(table, day, by, |key, total| parts.push(Part { key: Name::cut(key), total: total.into() }))?;
     Ok(parts)
 }
 
@@ -125,13 +124,13 @@ fn each_part(
     table: &impl ReadableTable<(u32, u8, &'static str), &'static [u8]>,
     day: u32,
     by: Dimension,
-    mut take: impl FnMut(&str, Total),
+    mut take: impl FnMut(&str, TotalRef<'_>),
 ) -> Result<(), StoreError> {
     let number = by as u8;
     for row in table.range((day, number, "")..(day, number.saturating_add(1), ""))? {
         let (place, bytes) = row?;
         let (_, _, key) = place.value();
-        match decode(bytes.value()) {
+        match TotalRef::read(bytes.value()) {
             Ok(total) => take(key, total),
             Err(error) => log::error!("a total cannot be read: {error}"),
         }
