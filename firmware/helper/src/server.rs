@@ -173,14 +173,20 @@ mod tests {
     use crate::protocol::Reply;
 
     const IDLE: Duration = Duration::from_millis(300);
+    /// Long enough for an interpreter to start on a busy machine.
+    const PATIENT: Duration = Duration::from_secs(5);
 
     /// Serves `daemon` until idle, while `ask` does its part.
     fn with_helper<T>(test: &str, daemon: Uid, ask: impl FnOnce(&std::path::Path) -> T) -> T {
+        with_helper_until(IDLE, test, daemon, ask)
+    }
+
+    fn with_helper_until<T>(idle: Duration, test: &str, daemon: Uid, ask: impl FnOnce(&std::path::Path) -> T) -> T {
         let scratch = Scratch::new(test);
         let socket = scratch.root().at("/helper.sock");
         let listener = UnixListener::bind(&socket).unwrap();
         let verbs = Arc::new(Verbs::new(scratch.root(), Fake::new()));
-        let helper = thread::spawn(move || serve(&listener, &verbs, daemon, IDLE));
+        let helper = thread::spawn(move || serve(&listener, &verbs, daemon, idle));
         let result = ask(&socket);
         helper.join().unwrap().unwrap();
         result
@@ -238,7 +244,7 @@ mod tests {
             let output = std::process::Command::new("python3").args(["-c", script]).arg(socket).uid(65_534).output();
             output.expect("install python3, with which a process of another user connects").stdout
         };
-        let bytes = with_helper("serve-stranger", Uid::from_raw(12_345), stranger);
+        let bytes = with_helper_until(PATIENT, "serve-stranger", Uid::from_raw(12_345), stranger);
         assert_eq!(decode::<Answer>(&bytes[4..]), Ok(Err(Refusal::Stranger)));
     }
 }
