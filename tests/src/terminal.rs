@@ -183,7 +183,16 @@ impl Terminal {
         Call { terminal: self, method, path: path.into(), headers: Vec::new(), body: Bytes::new() }
     }
 
-    /// Sends a prepared body and gives status and bytes; the way for benchmarks: nothing is parsed or kept.
+    /// Asks and gives status and bytes; the way for benchmarks: nothing is parsed or kept.
+    ///
+    /// # Errors
+    /// [`Broken`] if no whole answer came.
+    pub async fn get_bytes(&mut self, path: &str) -> Result<(u16, Bytes), Broken> {
+        let request = self.head(Method::GET, path).body(Full::default()).unwrap();
+        self.exchange_bytes(request).await
+    }
+
+    /// Sends a prepared body and gives status and bytes, as [`Terminal::get_bytes`] does.
     ///
     /// # Errors
     /// [`Broken`] if no whole answer came.
@@ -194,6 +203,10 @@ impl Terminal {
             .header(HeaderName::from_static("idempotency-key"), key)
             .body(Full::new(body))
             .unwrap();
+        self.exchange_bytes(request).await
+    }
+
+    async fn exchange_bytes(&mut self, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), Broken> {
         let (head, bytes) = self.link.exchange(request).await?.into_parts();
         Ok((head.status.as_u16(), bytes))
     }
