@@ -17,6 +17,7 @@
 //! | [`command`] | what a terminal can ask for and what it can be told |
 //! | [`event`], [`outbox`], [`conflict`], [`idempotency`] | what is written beside every change |
 //! | [`record`] | the frozen bytes on disk |
+//! | [`network`] | addresses in the store's network |
 //! | [`status`] | what the daemon tells the screen |
 //! | [`throttle`] | who has to wait, and for how long |
 
@@ -33,6 +34,7 @@ pub mod idempotency;
 pub mod kitchen;
 pub mod limits;
 pub mod money;
+pub mod network;
 pub mod order;
 pub mod outbox;
 pub mod payment;

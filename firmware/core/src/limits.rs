@@ -89,6 +89,21 @@ pub const DEVICE_OFFLINE_S: u64 = 300;
 /// How often the box looks for devices that fell silent or came back: as often as they show themselves.
 pub const DEVICE_LOOK_S: u64 = 5;
 
+// The network and the cloud.
+
+/// Name servers of a static address: the resolver of the C library asks no more than three.
+pub const NAME_SERVERS: usize = 3;
+/// The installer's file: what a person writes in an editor, many times over.
+pub const SITE_FILE_BYTES: usize = 64 * 1024;
+/// Pins of the cloud's key in the installer's file: the one in use and the next, of a few front ends.
+pub const CLOUD_PINS: usize = 8;
+/// A claim's token: what a person may have to type from a letter, or a signed token of the cloud's own.
+pub const CLAIM_TOKEN_CHARS: RangeInclusive<usize> = 8..=512;
+/// An address on the web.
+pub const URL_CHARS: usize = 2_000;
+/// Time servers of the installer's file: four are enough to outvote one that is wrong (RFC 8633, section 3.2).
+pub const TIME_SERVERS: usize = 4;
+
 // The kitchen.
 
 /// Tickets in the queues of all stations: many times what a kitchen works on at once. Beyond it the oldest of a station

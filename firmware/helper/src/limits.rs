@@ -6,13 +6,10 @@ use std::time::Duration;
 pub const FRAME_BYTES_MAX: usize = 68 * 1024;
 
 /// Bytes of the site file that are read. A good one has a few hundred; a stick may hold anything under its name.
-pub const SITE_FILE_BYTES_MAX: usize = 64 * 1024;
+pub const SITE_FILE_BYTES_MAX: usize = storebox_core::limits::SITE_FILE_BYTES;
 
 /// Bytes of `STATUS.TXT`: what a person reads in one go, many times over.
 pub const STATUS_BYTES_MAX: usize = 16 * 1024;
-
-/// Name servers of a static address: the resolver of the C library asks no more than three.
-pub const NAME_SERVERS_MAX: usize = 3;
 
 /// Bytes of a sentence typed by a person.
 pub const SENTENCE_BYTES_MAX: usize = 128;

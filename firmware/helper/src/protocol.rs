@@ -14,7 +14,7 @@ use crate::limits::{
     FILE_NAME_BYTES_MAX, KERNEL_NAME_BYTES_MAX, REASON_BYTES_MAX, SENTENCE_BYTES_MAX, SITE_FILE_BYTES_MAX,
     STATUS_BYTES_MAX, WORN_MAX, ZONES_MAX,
 };
-pub use crate::verbs::network::{NetworkFault, StaticAddress};
+pub use storebox_core::network::{NetworkFault, StaticAddress};
 
 /// Where the helper listens.
 pub const SOCKET: &str = "/run/storebox/helper.sock";

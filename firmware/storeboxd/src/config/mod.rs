@@ -17,6 +17,7 @@ use storebox_core::limits::{
     DEVICE_RATES_PER_S, ORDERS_KEPT_DAYS, ORDERS_KEPT_DAYS_LEAST, PRICE_MAX_MINOR, STORE_MAX_GB,
 };
 use storebox_core::money::{Currency, Money, TaxRule};
+use storebox_core::network::CloudUrl;
 use storebox_core::payment::{CardPolicy, Limits, Policy};
 use storebox_core::retention;
 use storebox_core::settings::{Connectivity, Mode, Settings};
@@ -133,8 +134,7 @@ impl Default for LanConfig {
 #[serde(deny_unknown_fields)]
 pub struct CloudConfig {
     /// Where the cloud is. Absent: the box is complete without one.
-    #[serde(default, deserialize_with = "https")]
-    pub url: Option<String>,
+    pub url: Option<CloudUrl>,
 }
 
 /// `[offline]`: what is risked on cards while the cloud is away. Amounts are in major units, as people write them.
@@ -432,15 +432,6 @@ fn register<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error
     } else {
         Err(D::Error::custom("a register is up to eight capital letters and digits, like A or BAR2"))
     }
-}
-
-fn https<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let url = String::deserialize(deserializer)?;
-    let host = url.strip_prefix("https://").unwrap_or_default();
-    if host.is_empty() || host.starts_with('/') || url.contains(char::is_whitespace) {
-        return Err(D::Error::custom("the cloud's address begins with https:// and a name"));
-    }
-    Ok(Some(url))
 }
 
 /// Percent with up to four decimals, as parts per million.
