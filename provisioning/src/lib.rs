@@ -4,8 +4,14 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`pin`] | which key the cloud has |
 //! | [`site`] | the installer's file |
+//! | [`identity`] | who a box is |
+//! | [`pin`] | which key the cloud has |
+//! | [`enrolment`] | what a box does until it is registered, and from then on |
+//! | [`registration`] | what it says to the cloud, and what it is told |
 
+pub mod enrolment;
+pub mod identity;
 pub mod pin;
+pub mod registration;
 pub mod site;

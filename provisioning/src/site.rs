@@ -7,7 +7,7 @@ use core::fmt;
 use core::net::IpAddr;
 use core::ops::Range;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use storebox_core::day::Calendar;
 use storebox_core::limits::{CLAIM_TOKEN_CHARS, CLOUD_PINS, SITE_FILE_BYTES, TIME_SERVERS};
 use storebox_core::network::{CloudUrl, NetworkFault, StaticAddress};
@@ -39,7 +39,7 @@ pub struct Site {
 }
 
 /// A cloud.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cloud {
     /// Where it is.
     pub url: CloudUrl,
@@ -48,7 +48,7 @@ pub struct Cloud {
 }
 
 /// What lets a box enrol, once.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     token: String,
     /// What the box is to become.
@@ -56,7 +56,7 @@ pub struct Claim {
 }
 
 /// What a box is to become by its claim.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Intent {
     /// The first box of a store.

@@ -101,6 +101,18 @@ pub const CLOUD_PINS: usize = 8;
 pub const CLAIM_TOKEN_CHARS: RangeInclusive<usize> = 8..=512;
 /// An address on the web.
 pub const URL_CHARS: usize = 2_000;
+/// A step of enrolment that failed is tried again after so long, then after twice as long, and so on.
+pub const ENROLMENT_RETRY_FIRST_S: u64 = 1;
+/// At most so long: an installer who has plugged in the right cable waits no longer.
+pub const ENROLMENT_RETRY_MOST_S: u64 = 300;
+/// The cloud's `Retry-After` is believed up to an hour: what is wrong with it must not silence a box for a year.
+pub const RETRY_AFTER_MOST_S: u64 = 3_600;
+/// A claim that was refused is tried again so often: somebody may have mended it in the cloud.
+pub const CLAIM_RETRY_S: u64 = 300;
+/// A box that was taken out of service asks so often whether it still is.
+pub const REVOKED_RETRY_S: u64 = 24 * 3_600;
+/// A registered box says so often what has become of it, and asks for the authorities there are now.
+pub const REGISTRATION_EVERY_S: u64 = 24 * 3_600;
 /// Time servers of the installer's file: four are enough to outvote one that is wrong (RFC 8633, section 3.2).
 pub const TIME_SERVERS: usize = 4;
 

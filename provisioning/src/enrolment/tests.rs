@@ -1,0 +1,324 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use storebox_core::id::StoreId;
+use storebox_core::network::CloudUrl;
+use storebox_core::record::{decode, encode};
+use storebox_core::text::Name;
+
+use super::*;
+use crate::registration::PROTOCOL;
+use crate::site::Intent;
+
+const DAY: Duration = Duration::from_secs(86_400);
+const YEAR_MS: u64 = 365 * 86_400_000;
+const TODAY: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+const TOKEN: &str = "7Q2M-XK4D";
+
+fn name(text: &str) -> Name {
+    Name::new(text.to_owned()).unwrap()
+}
+
+fn cloud() -> Cloud {
+    Cloud { url: CloudUrl::new("https://cloud.example").unwrap(), pins: Vec::new() }
+}
+
+fn claim(token: &str) -> Claim {
+    Claim::new(token, Intent::New).unwrap()
+}
+
+fn claimed() -> Enrolment {
+    let mut enrolment = Enrolment::new(Kept::default());
+    assert!(enrolment.claim(cloud(), Some(claim(TOKEN))));
+    enrolment
+}
+
+fn certificate(from: Timestamp) -> Certificate {
+    Certificate { chain: vec![vec![1, 2, 3]], from, until: from.plus_millis(YEAR_MS) }
+}
+
+fn registration(epoch: u32) -> Registration {
+    Registration {
+        store_id: StoreId::from_bytes([9; 16]),
+        store_name: name("Corner shop"),
+        register: name("A"),
+        epoch,
+        configuration: BTreeMap::new(),
+        sync_url: CloudUrl::new("https://sync.example").unwrap(),
+        sync_format: name("application/json"),
+        heartbeat_s: 60,
+        time: TODAY,
+    }
+}
+
+fn at(monotonic: Duration) -> Now {
+    Now { monotonic, wall: TODAY }
+}
+
+/// Takes every step at once, as a cloud that has nothing against it would.
+fn register(enrolment: &mut Enrolment, now: Now) -> Vec<Step> {
+    let mut steps = Vec::new();
+    while let Next::Do(step) = enrolment.next(now) {
+        steps.push(step);
+        let outcome = match step {
+            Step::MakeKey => Outcome::KeyMade(BoxId::new([7; 32])),
+            Step::FetchAuthorities => Outcome::Authorities(vec![vec![1]]),
+            Step::Enrol | Step::Renew => Outcome::Enrolled(certificate(now.wall)),
+            Step::Register => Outcome::Registered(Box::new(registration(1))),
+            Step::ForgetToken => Outcome::TokenForgotten,
+        };
+        enrolment.done(now, step, outcome, 0);
+        assert!(steps.len() < 20, "it never ends: {steps:?}");
+    }
+    steps
+}
+
+#[test]
+fn b8_a_claimed_box_takes_one_step_after_the_other() {
+    let mut enrolment = Enrolment::new(Kept::default());
+    assert_eq!(enrolment.next(at(DAY)), Next::Nothing);
+    enrolment = claimed();
+    let steps = register(&mut enrolment, at(DAY));
+    assert_eq!(steps, [Step::MakeKey, Step::FetchAuthorities, Step::Enrol, Step::Register, Step::ForgetToken]);
+    assert_eq!(enrolment.trouble(), None);
+    assert_eq!(enrolment.kept().claim, None, "the token is not kept where it could be used again");
+    assert!(!enrolment.claim(cloud(), Some(claim(TOKEN))), "the card's file is read at every start");
+}
+
+#[test]
+fn b8_a_registered_box_says_so_every_day_and_renews_in_time() {
+    let mut enrolment = claimed();
+    register(&mut enrolment, at(DAY));
+    assert_eq!(enrolment.next(at(DAY)), Next::Wait(DAY));
+    assert_eq!(register(&mut enrolment, at(DAY * 2)), [Step::Register, Step::FetchAuthorities]);
+    let id = enrolment.kept().id.unwrap();
+    let renewal = enrolment.kept().certificate.as_ref().unwrap().renewal(id);
+    let share = renewal.millis_since(TODAY) as f64 / YEAR_MS as f64;
+    assert!((0.5..=2.0 / 3.0).contains(&share), "{share}");
+    let then = Now { monotonic: DAY * 2, wall: renewal };
+    assert_eq!(enrolment.next(then), Next::Do(Step::Renew));
+}
+
+/// A box that was in a cupboard for thirteen months.
+#[test]
+fn b8_a_certificate_that_has_lapsed_is_renewed_first_and_needs_no_claim() {
+    let mut enrolment = claimed();
+    register(&mut enrolment, at(DAY));
+    let mut again = Enrolment::new(enrolment.kept().clone());
+    let then = Now { monotonic: Duration::ZERO, wall: TODAY.plus_millis(YEAR_MS + 30 * 86_400_000) };
+    assert_eq!(register(&mut again, then), [Step::Renew, Step::Register, Step::FetchAuthorities]);
+}
+
+#[test]
+fn b8_attempts_grow_rarer_and_a_cable_makes_them_at_once() {
+    let mut enrolment = claimed();
+    let mut now = at(DAY);
+    let mut waits = Vec::new();
+    for _ in 0..15 {
+        let Next::Do(step) = enrolment.next(now) else { panic!("it is time: {:?}", enrolment.next(now)) };
+        enrolment.done(now, step, Outcome::Failed(Stage::Link), u64::MAX);
+        assert_eq!(enrolment.trouble(), Some(Trouble::Failed(Stage::Link)));
+        let Next::Wait(wait) = enrolment.next(now) else { panic!("it waits") };
+        waits.push(wait);
+        now.monotonic += wait;
+    }
+    assert!(waits.is_sorted() && waits[0] >= FIRST / 2 && *waits.last().unwrap() == MOST / 2, "{waits:?}");
+    let Next::Do(step) = enrolment.next(now) else { panic!("it is time") };
+    enrolment.done(now, step, Outcome::Failed(Stage::Link), 0);
+    assert!(matches!(enrolment.next(now), Next::Wait(_)));
+    enrolment.hurry();
+    assert_eq!(enrolment.next(now), Next::Do(step));
+}
+
+#[test]
+fn b8_the_cloud_says_when_to_ask_again_within_bounds() {
+    let mut enrolment = claimed();
+    let now = at(DAY);
+    for (asked, waits) in [(5, 5), (0, 1), (10_000_000, RETRY_AFTER_MOST_S)] {
+        let outcome = Outcome::Later(Some(Duration::from_secs(asked)));
+        enrolment.done(now, Step::MakeKey, outcome, 0);
+        assert_eq!(enrolment.next(now), Next::Wait(Duration::from_secs(waits)));
+        assert_eq!(enrolment.trouble(), Some(Trouble::Waiting));
+    }
+}
+
+/// Every problem leads to what the protocol says, and a new claim always helps.
+#[test]
+fn b8_every_problem_leads_to_what_the_protocol_says() {
+    for problem in Problem::ALL {
+        let mut enrolment = claimed();
+        register(&mut enrolment, at(DAY));
+        let now = at(DAY * 3);
+        enrolment.done(now, Step::Register, Outcome::Refused(problem, None), 0);
+        assert_eq!(enrolment.trouble(), Some(Trouble::Refused(problem)));
+        assert!(enrolment.kept().registration.is_some(), "{problem:?}: the store sells on as what it is");
+        let again = Enrolment::new(enrolment.kept().clone());
+        match problem.conduct() {
+            Conduct::NeedsCertificate => assert_eq!(enrolment.next(now), Next::Do(Step::Renew)),
+            Conduct::Revoked => {
+                assert_eq!(enrolment.next(now), Next::Wait(REVOKED_RETRY));
+                assert_eq!(again.kept().revoked, Some(problem));
+                assert_eq!(again.next(now), Next::Do(Step::Register), "a start asks at once");
+            }
+            Conduct::AskAgain | Conduct::NeedsClaim => assert_eq!(again.kept().revoked, None),
+        }
+        assert!(enrolment.claim(cloud(), Some(claim("another-one"))));
+        assert_eq!(register(&mut enrolment, now).last(), Some(&Step::ForgetToken), "{problem:?}");
+        assert_eq!(enrolment.kept().revoked, None);
+    }
+}
+
+#[test]
+fn b8_another_cloud_hears_nothing_of_the_first() {
+    let mut enrolment = claimed();
+    register(&mut enrolment, at(DAY));
+    let elsewhere = Cloud { url: CloudUrl::new("https://other.example").unwrap(), pins: Vec::new() };
+    assert!(enrolment.claim(elsewhere, Some(claim("another-one"))));
+    let kept = enrolment.kept();
+    assert!(
+        kept.id.is_some() && kept.authorities.is_empty() && kept.certificate.is_none() && kept.registration.is_none()
+    );
+    assert_eq!(register(&mut enrolment, at(DAY))[..2], [Step::FetchAuthorities, Step::Enrol]);
+}
+
+/// Frozen: once released, these bytes are read for ever.
+#[test]
+fn b8_what_is_kept_is_kept_in_these_bytes() {
+    let mut enrolment = claimed();
+    register(&mut enrolment, at(DAY));
+    let kept = enrolment.kept();
+    let bytes = encode(kept).unwrap();
+    let shown: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(shown, include_str!("kept-v1.hex").trim(), "protocol {PROTOCOL}");
+    assert_eq!(decode::<Kept>(&bytes).as_ref(), Ok(kept));
+}
+
+/// A cloud that knows boxes by their keys, as the protocol asks for.
+#[derive(Default)]
+struct ModelCloud {
+    used_by: Option<BoxId>,
+    devices: BTreeMap<BoxId, u32>,
+}
+
+impl ModelCloud {
+    fn answer(&mut self, step: Step, id: BoxId) -> Outcome {
+        match step {
+            Step::MakeKey | Step::ForgetToken => unreachable!("{step:?} asks nobody"),
+            Step::FetchAuthorities => Outcome::Authorities(vec![vec![1]]),
+            Step::Enrol => match self.used_by {
+                Some(other) if other != id => Outcome::Refused(Problem::ClaimUsed, None),
+                _ => {
+                    self.used_by = Some(id);
+                    Outcome::Enrolled(certificate(TODAY))
+                }
+            },
+            Step::Renew if self.used_by == Some(id) => Outcome::Enrolled(certificate(TODAY)),
+            Step::Renew => Outcome::Refused(Problem::WrongCertificate, None),
+            Step::Register => {
+                let next = u32::try_from(self.devices.len()).unwrap() + 1;
+                let epoch = *self.devices.entry(id).or_insert(next);
+                Outcome::Registered(Box::new(registration(epoch)))
+            }
+        }
+    }
+}
+
+/// What happens on the way.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Well,
+    RequestLost,
+    AnswerLost,
+    Doubled,
+    /// An earlier request of this place in time comes again first.
+    Late(usize),
+    /// Power goes before the outcome is kept.
+    CrashBefore,
+    /// Power goes once it is kept.
+    CrashAfter,
+    Busy,
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        Just(Fate::Well),
+        Just(Fate::RequestLost),
+        Just(Fate::AnswerLost),
+        Just(Fate::Doubled),
+        (0..30_usize).prop_map(Fate::Late),
+        Just(Fate::CrashBefore),
+        Just(Fate::CrashAfter),
+        Just(Fate::Busy),
+    ]
+}
+
+proptest! {
+    /// Whatever is lost, doubled, late or cut off: in the end there is one box, registered once.
+    #[test]
+    fn b8_any_trouble_ends_in_one_registration(fates in proptest::collection::vec(fate(), 0..60)) {
+        let mut cloud_side = ModelCloud::default();
+        let mut disk = encode(claimed().kept()).unwrap();
+        let mut key_on_disk = None;
+        let mut keys_made = 0_u8;
+        let mut enrolment = claimed();
+        let mut now = at(DAY);
+        let mut sent = Vec::new();
+        let mut fates = fates.into_iter();
+        loop {
+            let step = match enrolment.next(now) {
+                Next::Do(step) => step,
+                Next::Wait(wait) if enrolment.kept().claim.is_some() || enrolment.trouble().is_some() => {
+                    now.monotonic += wait;
+                    continue;
+                }
+                Next::Wait(_) => break,
+                Next::Nothing => panic!("a claimed box gives up"),
+            };
+            let fate = fates.next().unwrap_or(Fate::Well);
+            let outcome = match step {
+                Step::MakeKey => Outcome::KeyMade(*key_on_disk.get_or_insert_with(|| {
+                    keys_made += 1;
+                    BoxId::new([keys_made; 32])
+                })),
+                Step::ForgetToken => Outcome::TokenForgotten,
+                Step::FetchAuthorities | Step::Enrol | Step::Renew | Step::Register => {
+                    let id = enrolment.kept().id.unwrap();
+                    sent.push((step, id));
+                    match fate {
+                        Fate::RequestLost => Outcome::Failed(Stage::Tls),
+                        Fate::Busy => Outcome::Refused(Problem::Busy, Some(Duration::from_secs(3))),
+                        Fate::AnswerLost => {
+                            cloud_side.answer(step, id);
+                            Outcome::Failed(Stage::Tls)
+                        }
+                        Fate::Doubled => {
+                            cloud_side.answer(step, id);
+                            cloud_side.answer(step, id)
+                        }
+                        Fate::Late(place) => {
+                            let (step, id) = sent[place % sent.len()];
+                            cloud_side.answer(step, id);
+                            cloud_side.answer(sent[sent.len() - 1].0, id)
+                        }
+                        Fate::Well | Fate::CrashBefore | Fate::CrashAfter => cloud_side.answer(step, id),
+                    }
+                }
+            };
+            if matches!(fate, Fate::CrashBefore) {
+                enrolment = Enrolment::new(decode(&disk).unwrap());
+                continue;
+            }
+            enrolment.done(now, step, outcome, 0);
+            disk = encode(enrolment.kept()).unwrap();
+            if matches!(fate, Fate::CrashAfter) {
+                enrolment = Enrolment::new(decode(&disk).unwrap());
+            }
+        }
+        let kept = enrolment.kept();
+        prop_assert_eq!(keys_made, 1);
+        prop_assert_eq!(cloud_side.used_by, kept.id);
+        prop_assert_eq!(cloud_side.devices.len(), 1);
+        prop_assert_eq!(kept.registration.as_ref().map(|registration| registration.epoch), Some(1));
+        prop_assert_eq!(enrolment.trouble(), None);
+    }
+}
