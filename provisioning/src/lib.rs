@@ -5,6 +5,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`site`] | the installer's file |
+//! | [`status`] | what the installer reads in return |
 //! | [`identity`] | who a box is |
 //! | [`pin`] | which key the cloud has |
 //! | [`enrolment`] | what a box does until it is registered, and from then on |
@@ -15,3 +16,4 @@ pub mod identity;
 pub mod pin;
 pub mod registration;
 pub mod site;
+pub mod status;
