@@ -13,6 +13,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct BoxId([u8; 32]);
 
 impl BoxId {
+    /// The name of the box that has this public key (SubjectPublicKeyInfo, DER).
+    pub fn of_key(spki: &[u8]) -> Self {
+        let mut digest = [0; 32];
+        digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, spki).as_ref());
+        Self(digest)
+    }
+
     /// The name of the box whose public key has this digest.
     pub const fn new(digest: [u8; 32]) -> Self {
         Self(digest)

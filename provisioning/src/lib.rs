@@ -9,9 +9,11 @@
 //! | [`identity`] | who a box is |
 //! | [`pin`] | which key the cloud has |
 //! | [`enrolment`] | what a box does until it is registered, and from then on |
+//! | [`est`] | the bodies of enrolment |
 //! | [`registration`] | what it says to the cloud, and what it is told |
 
 pub mod enrolment;
+pub mod est;
 pub mod identity;
 pub mod pin;
 pub mod registration;

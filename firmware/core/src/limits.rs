@@ -101,6 +101,8 @@ pub const CLOUD_PINS: usize = 8;
 pub const CLAIM_TOKEN_CHARS: RangeInclusive<usize> = 8..=512;
 /// An address on the web.
 pub const URL_CHARS: usize = 2_000;
+/// Certificates of one answer: a chain has three, authorities that take turns a few more.
+pub const CERTIFICATES: usize = 16;
 /// A step of enrolment that failed is tried again after so long, then after twice as long, and so on.
 pub const ENROLMENT_RETRY_FIRST_S: u64 = 1;
 /// At most so long: an installer who has plugged in the right cable waits no longer.
