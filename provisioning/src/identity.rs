@@ -4,6 +4,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// A box's name for ever: the SHA-256 of its public key (SubjectPublicKeyInfo, DER), in 64 hexadecimal digits.
 ///
@@ -18,6 +19,12 @@ impl BoxId {
         let mut digest = [0; 32];
         digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, spki).as_ref());
         Self(digest)
+    }
+
+    /// The name of the box that has the key of this certificate (DER); none if it does not decode.
+    pub fn of_certificate(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        Some(Self::of_key(certificate.public_key().raw))
     }
 
     /// The name of the box whose public key has this digest.
