@@ -201,28 +201,24 @@ impl Enrolment {
     }
 
     /// Somebody says where the cloud is and perhaps brings a claim. Says whether that was new.
+    ///
+    /// A claim of another cloud makes a stranger of the box. Without one the cloud has moved, and the box with it.
     pub fn claim(&mut self, cloud: Cloud, claim: Option<Claim>) -> bool {
-        let is_known =
-            |claim: &Claim| self.kept.claim.as_ref() == Some(claim) || self.kept.used.as_ref() == Some(claim);
-        let news = claim.filter(|claim| !is_known(claim));
-        let is_elsewhere = self.kept.cloud.as_ref().is_none_or(|known| known.url != cloud.url);
-        let are_other_pins = self.kept.cloud.as_ref() != Some(&cloud);
-        if news.is_none() && !is_elsewhere && !are_other_pins {
+        let Kept { cloud: known, claim: waiting, used, .. } = &self.kept;
+        let news = claim.filter(|claim| waiting.as_ref() != Some(claim) && used.as_ref() != Some(claim));
+        if news.is_none() && known.as_ref() == Some(&cloud) {
             return false;
         }
-        if is_elsewhere {
-            // What one cloud said holds for that cloud; the key is the box's own.
-            let id = self.kept.id;
-            self.kept = Kept { id, ..Kept::default() };
+        if known.as_ref().is_none_or(|known| known.url != cloud.url) {
+            // Whoever answers there has to show a pinned key first.
+            self.kept.authorities.clear();
+        }
+        if news.is_some() {
+            // The claim decides anew whose box this is; its key stays.
+            let authorities = core::mem::take(&mut self.kept.authorities);
+            self.kept = Kept { id: self.kept.id, claim: news, authorities, ..Kept::default() };
         }
         self.kept.cloud = Some(cloud);
-        if news.is_some() {
-            self.kept.claim = news;
-            self.kept.revoked = None;
-            // The claim decides anew which store this is the box of.
-            self.kept.certificate = None;
-            self.kept.registration = None;
-        }
         self.retries = Default::default();
         self.trouble = None;
         true

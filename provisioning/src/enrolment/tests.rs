@@ -181,6 +181,18 @@ fn b8_another_cloud_hears_nothing_of_the_first() {
     assert_eq!(register(&mut enrolment, at(DAY))[..2], [Step::FetchAuthorities, Step::Enrol]);
 }
 
+#[test]
+fn b8_a_cloud_that_moved_keeps_its_boxes() {
+    let mut enrolment = claimed();
+    register(&mut enrolment, at(DAY));
+    let moved = Cloud { url: CloudUrl::new("https://moved.example").unwrap(), pins: Vec::new() };
+    assert!(enrolment.claim(moved.clone(), Some(claim(TOKEN))), "the file still has the old token");
+    let kept = enrolment.kept();
+    assert!(kept.certificate.is_some() && kept.registration.is_some() && kept.claim.is_none());
+    assert_eq!(register(&mut enrolment, at(DAY)), [Step::FetchAuthorities, Step::Register]);
+    assert!(!enrolment.claim(moved, None));
+}
+
 /// Frozen: once released, these bytes are read for ever.
 #[test]
 fn b8_what_is_kept_is_kept_in_these_bytes() {
