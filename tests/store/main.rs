@@ -45,6 +45,7 @@ mod script;
 mod space;
 mod strange;
 mod tables;
+mod totals;
 mod wish;
 
 /// The seeds a test tries.

@@ -9,7 +9,7 @@ mod sums;
 
 pub use csv::{amount, table};
 pub use drawer::{CloseDay, DayClose, DayState, DrawerKind, DrawerMovement, Part, Period, close_day, move_cash};
-pub use sums::{Dimension, Row, Sums, Total, TotalRef, count, tender_word};
+pub use sums::{Dimension, PackedTotals, Row, Sums, Total, TotalRef, count, tender_word};
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,8 @@ use crate::quantity::Quantity;
 use crate::record::{Record, RecordError, v1, version_and_body};
 use crate::text::Name;
 
+use super::Part;
+
 macro_rules! sums {
     ($($(#[$doc:meta])* $field:ident: $kind:ty,)*) => {
         /// Sums of sales, payments and what was given back. Counts may go below zero in a difference.
@@ -225,6 +227,38 @@ impl<'a> From<&'a Total> for TotalRef<'a> {
 }
 
 impl Record for Total {
+    const VERSION: u8 = 1;
+
+    fn from_version(version: u8, body: &[u8]) -> Result<Self, RecordError> {
+        v1(version, body)
+    }
+}
+
+/// The totals of a whole day by one dimension, in the order of their keys: read as one, they cost a tenth.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackedTotals(pub Vec<Part>);
+
+impl PackedTotals {
+    /// Takes every total as it lies in a kept record.
+    ///
+    /// # Errors
+    /// [`RecordError`] as for [`decode`](crate::record::decode); some may have been taken then.
+    pub fn each(bytes: &[u8], mut take: impl FnMut(&str, TotalRef<'_>)) -> Result<(), RecordError> {
+        let (version, body) = version_and_body(bytes)?;
+        if version != Self::VERSION {
+            return Err(RecordError::Unknown { version });
+        }
+        let (count, mut rest) = postcard::take_from_bytes::<u64>(body).map_err(|_| RecordError::Malformed)?;
+        for _ in 0..count {
+            let ((key, total), after) = postcard::take_from_bytes(rest).map_err(|_| RecordError::Malformed)?;
+            take(key, total);
+            rest = after;
+        }
+        if rest.is_empty() { Ok(()) } else { Err(RecordError::Malformed) }
+    }
+}
+
+impl Record for PackedTotals {
     const VERSION: u8 = 1;
 
     fn from_version(version: u8, body: &[u8]) -> Result<Self, RecordError> {

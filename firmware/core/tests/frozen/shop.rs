@@ -14,7 +14,8 @@ use storebox_core::money::Money;
 use storebox_core::order::OrderType;
 use storebox_core::people::{Customer, Email, Employee, Phone, PinHash, Role, Written};
 use storebox_core::quantity::Quantity;
-use storebox_core::report::{DayClose, DrawerKind, DrawerMovement, Part, Period, Sums, Total};
+use storebox_core::record::encode;
+use storebox_core::report::{DayClose, DrawerKind, DrawerMovement, PackedTotals, Part, Period, Sums, Total};
 use storebox_core::retention::Progress;
 use storebox_core::shift::{Shift, Stamp};
 use storebox_core::stock::{Level, Movement, MovementKind, Review, StockChange};
@@ -120,6 +121,12 @@ fn reports_are_read_for_ever() {
     };
     let total = Total { name: Some(name("Coffee")), sums };
     check("total", &total);
+    let packed = PackedTotals(vec![Part { key: name("coffee"), total: total.clone() }]);
+    check("packed_totals", &packed);
+    let mut read = Vec::new();
+    let bytes = encode(&packed).unwrap();
+    PackedTotals::each(&bytes, |key, total| read.push(Part { key: name(key), total: total.into() })).unwrap();
+    assert_eq!(read, packed.0, "read where they lie");
     let period = Period {
         last_number: 7,
         since: Timestamp::from_millis(1_700_000_000_000),

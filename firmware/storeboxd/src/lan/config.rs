@@ -9,12 +9,15 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use storebox_core::command::Command;
+use storebox_core::limits::URL_CHARS;
 use storebox_core::people::Permission;
 use storebox_core::retention::Policy;
 use storebox_core::settings::{Mode, Settings};
 use storebox_core::text::Name;
 use storebox_core::throttle::Rate;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -148,13 +151,34 @@ impl OptionBody {
 #[schema(example = json!({ "set": { "offline.payment_limit": 50.0, "store.name": null } }))]
 struct ConfigChange {
     /// Options by name. What is null is again what the file says, or the default; what is left out stays as it is.
-    #[schema(value_type = BTreeMap<String, Option<Object>>)]
+    #[schema(value_type = BTreeMap<String, OptionValue>)]
     set: BTreeMap<String, Value>,
     /// The idempotency key, for clients that cannot set headers.
     #[serde(rename = "_idempotencyKey", default)]
     #[schema(min_length = 1, max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")]
     _idempotency_key: Option<String>,
 }
+
+/// What an option may be set to: text, a number or a switch, or null. Its `range` says more.
+struct OptionValue;
+
+impl ToSchema for OptionValue {}
+
+impl PartialSchema for OptionValue {
+    fn schema() -> RefOr<Schema> {
+        let of = |kind| ObjectBuilder::new().schema_type(kind);
+        let most = OPTION_VALUE_MAX;
+        OneOfBuilder::new()
+            .item(of(Type::String).max_length(Some(URL_CHARS)))
+            .item(of(Type::Number).minimum(Some(-most)).maximum(Some(most)))
+            .item(of(Type::Boolean))
+            .item(of(Type::Null))
+            .into()
+    }
+}
+
+/// No option is a greater number.
+const OPTION_VALUE_MAX: i32 = 1_000_000_000;
 
 /// Show the configuration
 ///

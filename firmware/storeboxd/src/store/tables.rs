@@ -34,6 +34,8 @@ pub(super) const CARD_DAYS: TableDefinition<'_, (u32, [u8; 32]), i64> = TableDef
 pub(super) const ACCOUNTS: TableDefinition<'_, (u8, &str), &[u8]> = TableDefinition::new("accounts");
 /// (business day, dimension, key) → `Total`; the day [`SINCE_CLOSE`] is what no end of a day holds yet. Kept for ever.
 pub(super) const TOTALS: TableDefinition<'_, (u32, u8, &str), &[u8]> = TableDefinition::new("totals");
+/// Business day → `PackedTotals` by item, once it is over. What is counted for it later is beside it in [`TOTALS`].
+pub(super) const ITEM_DAYS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("item_days");
 /// Number of the end of a day → its entry.
 pub(super) const DAY_CLOSES: TableDefinition<'_, u32, [u8; 16]> = TableDefinition::new("day_closes");
 /// Item → `Level`.
@@ -80,6 +82,8 @@ pub(super) const META_CATALOGUE: &str = "catalogue";
 pub(super) const META_QUEUED: &str = "queued_payments";
 pub(super) const META_FORCED: &str = "forced_offline";
 pub(super) const META_PERIOD: &str = "period";
+/// The first business day that is not in [`ITEM_DAYS`]: a `u32`, little endian.
+pub(super) const META_PACKED: &str = "packed_days";
 pub(super) const META_CLEANED_UP: &str = "cleaned_up";
 
 /// Stands for the business day in [`TOTALS`] that has no date: everything since the last end of a day.
@@ -178,6 +182,7 @@ pub(super) fn every_table(work: &mut impl EveryTable) -> Result<(), super::Store
     work.with(META)?;
     work.with(CATALOGUE)?;
     work.with(TOTALS)?;
+    work.with(ITEM_DAYS)?;
     work.with(DAY_CLOSES)?;
     work.with(STOCK)?;
     work.with(STOCK_LOG)?;

@@ -1,12 +1,14 @@
 //! Reading totals, ends of days, and the drawer (L12).
 
+use std::cmp::Ordering;
+
 use redb::{ReadableTable, ReadableTableMetadata};
 use storebox_core::day::Day;
-use storebox_core::report::{DayClose, DayState, Dimension, Part, Total, TotalRef};
+use storebox_core::report::{DayClose, DayState, Dimension, PackedTotals, Part, Total, TotalRef};
 use storebox_core::text::Name;
 
 use super::error::StoreError;
-use super::tables::{DAY_CLOSES, META_PERIOD, OPEN_ORDERS, SINCE_CLOSE, TOTALS};
+use super::tables::{DAY_CLOSES, ITEM_DAYS, META_PERIOD, OPEN_ORDERS, SINCE_CLOSE, TOTALS};
 use super::view::View;
 
 impl View {
@@ -16,24 +18,23 @@ impl View {
     /// [`StoreError`] if the database fails.
     pub fn totals(&self, from: Day, to: Day, by: Dimension) -> Result<Vec<Part>, StoreError> {
         let table = self.transaction.open_table(TOTALS)?;
+        let packed = self.transaction.open_table(ITEM_DAYS)?;
         let mut sums: Vec<Part> = Vec::new();
         let mut day = from;
-        // A range over all the days would read every dimension of each.
+        // A range over all the days would read every dimension of each. Every day with items has other totals, too.
         while day <= to && day.0 != SINCE_CLOSE {
-            let mut news = Vec::new();
-            let mut known = sums.iter_mut().peekable();
-            // Both are in the order of their keys. What a shop sold on a month's days is mostly the same every day.
-            each_part(&table, day.0, by, |key, total| {
-                while known.next_if(|sum| sum.key.as_str() < key).is_some() {}
-                match known.next_if(|sum| sum.key.as_str() == key) {
-                    Some(sum) => sum.total.add(total),
-                    None => news.push(Part { key: Name::cut(key), total: total.into() }),
+            if by == Dimension::Item
+                && let Some(bytes) = packed.get(day.0)?
+            {
+                let mut adding = Adding::new(&mut sums);
+                if let Err(error) = PackedTotals::each(bytes.value(), |key, total| adding.add(key, total)) {
+                    log::error!(day:% = day; "the totals of a day cannot be read: {error}");
                 }
-            })?;
-            if !news.is_empty() {
-                sums.append(&mut news);
-                sums.sort_by(|one, other| one.key.as_str().cmp(other.key.as_str()));
+                adding.end();
             }
+            let mut adding = Adding::new(&mut sums);
+            each_part(&table, day.0, by, |key, total| adding.add(key, total))?;
+            adding.end();
             let Some(next) = next_day(&table, day)? else { break };
             day = next;
         }
@@ -95,6 +96,38 @@ impl View {
     }
 }
 
+/// Adds totals to sums; both come in the order of their keys. What a shop sold on a month's days is mostly the same every
+/// day, so there is little that is new.
+struct Adding<'s> {
+    sums: &'s mut Vec<Part>,
+    place: usize,
+    news: Vec<Part>,
+}
+
+impl<'s> Adding<'s> {
+    const fn new(sums: &'s mut Vec<Part>) -> Self {
+        Self { sums, place: 0, news: Vec::new() }
+    }
+
+    fn add(&mut self, key: &str, total: TotalRef<'_>) {
+        while let Some(sum) = self.sums.get_mut(self.place) {
+            match sum.key.as_str().cmp(key) {
+                Ordering::Less => self.place += 1,
+                Ordering::Equal => return sum.total.add(total),
+                Ordering::Greater => break,
+            }
+        }
+        self.news.push(Part { key: Name::cut(key), total: total.into() });
+    }
+
+    fn end(mut self) {
+        if !self.news.is_empty() {
+            self.sums.append(&mut self.news);
+            self.sums.sort_by(|one, other| one.key.as_str().cmp(other.key.as_str()));
+        }
+    }
+}
+
 /// Totals since the last end of a day, without what they do not say.
 pub(super) fn day_state(
     table: &impl ReadableTable<(u32, u8, &'static str), &'static [u8]>,
@@ -109,7 +142,7 @@ pub(super) fn day_state(
 }
 
 /// The totals of one day by one dimension.
-fn parts(
+pub(super) fn parts(
     table: &impl ReadableTable<(u32, u8, &'static str), &'static [u8]>,
     day: u32,
     by: Dimension,

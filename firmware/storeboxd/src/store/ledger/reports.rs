@@ -9,15 +9,16 @@ use storebox_core::order::{Order, Recorded};
 use storebox_core::people::Permission;
 use storebox_core::record::{decode, encode};
 use storebox_core::report::{
-    CloseDay, Command, DayClose, DayState, Dimension, DrawerMovement, Period, Total, close_day, count, move_cash,
+    CloseDay, Command, DayClose, DayState, Dimension, DrawerMovement, PackedTotals, Period, Total, close_day, count,
+    move_cash,
 };
 use storebox_core::text::Name;
 use storebox_core::time::Hlc;
 
 use super::{Decided, Ledger};
 use crate::store::error::StoreError;
-use crate::store::tables::{DAY_CLOSES, META_PERIOD, SINCE_CLOSE, TOTALS};
-use crate::store::totals::day_state;
+use crate::store::tables::{DAY_CLOSES, ITEM_DAYS, META_PACKED, META_PERIOD, SINCE_CLOSE, TOTALS};
+use crate::store::totals::{day_state, parts};
 
 /// What the commands of one transaction add to totals: each is read and written once, however many sales add to it.
 pub(super) type Totals = BTreeMap<(u32, u8, Name), Total>;
@@ -46,6 +47,10 @@ impl Ledger<'_> {
         if self.totals.is_empty() {
             return Ok(());
         }
+        let days = self.totals.keys().map(|(day, ..)| *day);
+        if let Some(today) = days.filter(|day| *day != SINCE_CLOSE).max() {
+            self.pack_a_day_before(today)?;
+        }
         let mut table = self.transaction.open_table(TOTALS)?;
         for ((day, dimension, key), more) in std::mem::take(&mut self.totals) {
             let place = (day, dimension, key.as_str());
@@ -62,6 +67,25 @@ impl Ledger<'_> {
             total.add(&more);
             table.insert(place, encode(&total)?.as_slice())?;
         }
+        Ok(())
+    }
+
+    /// Packs what was sold by item on the oldest day that is over and not packed yet. One at a time: a store that has
+    /// never packed any catches up without keeping a till waiting.
+    fn pack_a_day_before(&mut self, today: u32) -> Result<(), StoreError> {
+        let first =
+            self.meta.get(META_PACKED)?.and_then(|bytes| Some(u32::from_le_bytes(bytes.value().try_into().ok()?)));
+        let mut table = self.transaction.open_table(TOTALS)?;
+        let first = table.range((first.unwrap_or_default(), 0, "")..)?.next().transpose()?;
+        let Some(day) = first.map(|(place, _)| place.value().0).filter(|day| *day < today) else { return Ok(()) };
+        let items = parts(&table, day, Dimension::Item)?;
+        if !items.is_empty() {
+            let packed = encode(&PackedTotals(items))?;
+            self.transaction.open_table(ITEM_DAYS)?.insert(day, packed.as_slice())?;
+            let by = Dimension::Item as u8;
+            table.retain_in((day, by, "")..(day, by.saturating_add(1), ""), |_, _| false)?;
+        }
+        self.meta.insert(META_PACKED, day.saturating_add(1).to_le_bytes().as_slice())?;
         Ok(())
     }
 
