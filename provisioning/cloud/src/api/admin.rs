@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -118,11 +119,12 @@ pub async fn list(State(cloud): State<Arc<Cloud>>, headers: HeaderMap) -> Result
     Ok(Json(rows.into_iter().map(|(id, row)| BoxBody { id, is_unreachable: row.is_unreachable(at), row }).collect()))
 }
 
-/// Takes a box out of service.
+/// Takes a box out of service. A body says nothing, but some clients take an answer before its end for a broken stream.
 pub async fn revoke(
     State(cloud): State<Arc<Cloud>>,
     headers: HeaderMap,
     Path(id): Path<String>,
+    _read_to_its_end: Bytes,
 ) -> Result<StatusCode, Refusal> {
     serve(&cloud, &headers, &id, true)
 }
@@ -132,6 +134,7 @@ pub async fn restore(
     State(cloud): State<Arc<Cloud>>,
     headers: HeaderMap,
     Path(id): Path<String>,
+    _read_to_its_end: Bytes,
 ) -> Result<StatusCode, Refusal> {
     serve(&cloud, &headers, &id, false)
 }

@@ -72,6 +72,7 @@ pub async fn heartbeat(
     State(cloud): State<Arc<Cloud>>,
     Extension(peer): Extension<Peer>,
     Path(id): Path<String>,
+    _read_to_its_end: Bytes,
 ) -> Result<StatusCode, Refusal> {
     let id = own(&id, peer)?;
     cloud.database.transact(|rows| fleet::heartbeat(rows, id, now()))??;
