@@ -80,7 +80,9 @@ async fn l2_the_key_is_taken_bare_or_quoted_up_to_255_characters() {
     let first = shop.till.post("/pos/orders", two_coffees()).key(&longest).await;
     first.must_be(201);
     shop.till.post("/pos/orders", two_coffees()).key(&longest).await.replays(&first);
-    for key in ["k".repeat(256), String::new(), "\"\"".to_owned()] {
+    for key in
+        ["k".repeat(256), String::new(), "\"\"".to_owned(), "\"".to_owned(), "a\"b".to_owned(), "\"a\"b\"".to_owned()]
+    {
         shop.till.post("/pos/orders", two_coffees()).key(&key).await.refused(422);
     }
     shop.till.post("/pos/orders", with_key(two_coffees(), &"k".repeat(256))).await.refused(422);

@@ -264,9 +264,11 @@ fn body_key(members: &mut Map<String, Value>) -> Result<Option<String>, Problem>
 }
 
 fn checked_key(field: &str, key: String) -> Result<String, Problem> {
-    if key.is_empty() || key.chars().count() > IDEMPOTENCY_KEY_CHARS || !key.bytes().all(|byte| byte.is_ascii_graphic())
-    {
-        let rule = format!("must be 1 to {IDEMPOTENCY_KEY_CHARS} visible ASCII characters");
+    // A quotation mark would make it a guess which of a header's marks belong to the key.
+    let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"';
+    if key.is_empty() || key.len() > IDEMPOTENCY_KEY_CHARS || !key.bytes().all(allowed) {
+        let rule =
+            format!("must be 1 to {IDEMPOTENCY_KEY_CHARS} visible ASCII characters, none of them a quotation mark");
         return Err(Problem::invalid(field, rule));
     }
     Ok(key)

@@ -93,8 +93,9 @@ fn document() -> String {
 #[into_params(parameter_in = Header)]
 #[allow(dead_code, reason = "only its description is used")]
 pub struct KeyHeader {
-    /// Makes repeating the request harmless: any text of up to 255 visible characters.
-    #[param(rename = "Idempotency-Key", max_length = 255, pattern = r"^[\x21\x23-\x7e]+$")]
+    /// Makes repeating the request harmless: any text of up to 255 visible ASCII characters other than `"`, bare or
+    /// within quotation marks.
+    #[param(rename = "Idempotency-Key", pattern = r#"^([\x21\x23-\x7e]{1,255}|"[\x21\x23-\x7e]{1,255}")$"#)]
     idempotency_key: Option<String>,
 }
 
