@@ -17,7 +17,7 @@
 //! | [`command`] | what a terminal can ask for and what it can be told |
 //! | [`event`], [`outbox`], [`conflict`], [`idempotency`] | what is written beside every change |
 //! | [`record`] | the frozen bytes on disk |
-//! | [`network`] | addresses in the store's network |
+//! | [`network`] | addresses: in the store's network, and the cloud's |
 //! | [`status`] | what the daemon tells the screen |
 //! | [`throttle`] | who has to wait, and for how long |
 

@@ -4,7 +4,7 @@
 //! file pins is the server's key, which outlives its certificates.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -155,7 +155,8 @@ pub fn write(file: &Path, bytes: &[u8], mode: u32) -> Result<(), AuthorityError>
         let mut new = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&unfinished)?;
         new.write_all(bytes)?;
         new.sync_all()?;
-        fs::rename(&unfinished, file)
+        fs::rename(&unfinished, file)?;
+        file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     };
     written().map_err(|error| AuthorityError::File { file: file.to_owned(), error })
 }

@@ -132,7 +132,7 @@ pub fn enrol<R: Rows>(rows: &mut R, token: &TokenDigest, id: BoxId, now: Timesta
     let Some(mut claim) = rows.claim(token)? else { return Ok(Err(Problem::ClaimUnknown)) };
     match claim.used_by {
         // It asks again: the answer was lost.
-        Some(user) if user == id => return renew(rows, id, now),
+        Some(user) if user == id => return check_in(rows, id, now),
         Some(_) => return Ok(Err(Problem::ClaimUsed)),
         None if claim.expires < now => return Ok(Err(Problem::ClaimExpired)),
         None => {}
@@ -157,19 +157,12 @@ pub fn enrol<R: Rows>(rows: &mut R, token: &TokenDigest, id: BoxId, now: Timesta
     Ok(Ok(()))
 }
 
-/// Whether a box with this key may have another certificate, however long the last has lapsed.
+/// A box shows that it is alive, or asks for another certificate, however long the last has lapsed: whether it is known
+/// and in service.
 ///
 /// # Errors
 /// The database's.
-pub fn renew<R: Rows>(rows: &mut R, id: BoxId, now: Timestamp) -> Decided<(), R> {
-    heard_of(rows, id, now).map(|known| known.map(drop))
-}
-
-/// A box shows that it is alive.
-///
-/// # Errors
-/// The database's.
-pub fn heartbeat<R: Rows>(rows: &mut R, id: BoxId, now: Timestamp) -> Decided<(), R> {
+pub fn check_in<R: Rows>(rows: &mut R, id: BoxId, now: Timestamp) -> Decided<(), R> {
     heard_of(rows, id, now).map(|known| known.map(drop))
 }
 

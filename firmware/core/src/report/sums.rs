@@ -234,7 +234,7 @@ impl Record for Total {
     }
 }
 
-/// The totals of a whole day by one dimension, in the order of their keys: read as one, they cost a tenth.
+/// The totals of a whole day by one dimension, in the order of their keys: read as one, they cost about half.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackedTotals(pub Vec<Part>);
 

@@ -45,7 +45,7 @@ pub async fn renew(
     if peer != Some(id) {
         return Err(Problem::WrongCertificate.into());
     }
-    cloud.database.transact(|rows| fleet::renew(rows, id, now()))??;
+    cloud.database.transact(|rows| fleet::check_in(rows, id, now()))??;
     log::info!("renewed {id}");
     certificate(&cloud, &request)
 }
@@ -75,7 +75,7 @@ pub async fn heartbeat(
     _read_to_its_end: Bytes,
 ) -> Result<StatusCode, Refusal> {
     let id = own(&id, peer)?;
-    cloud.database.transact(|rows| fleet::heartbeat(rows, id, now()))??;
+    cloud.database.transact(|rows| fleet::check_in(rows, id, now()))??;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -158,10 +158,9 @@ fn u11_a_box_out_of_service_gets_nothing_until_it_is_back() {
     cloud.enrol(1, OLD, NOW).unwrap();
     cloud.register(OLD).unwrap();
     let Ok(true) = revoke(&mut cloud, OLD, true) else { panic!("it is known") };
-    let Ok(renewed) = renew(&mut cloud, OLD, NOW);
-    let Ok(beat) = heartbeat(&mut cloud, OLD, NOW);
+    let Ok(known) = check_in(&mut cloud, OLD, NOW);
     let refused = Err(Problem::DeviceRevoked);
-    assert_eq!((renewed, beat, cloud.enrol(1, OLD, NOW)), (refused, refused, refused));
+    assert_eq!((known, cloud.enrol(1, OLD, NOW)), (refused, refused));
     assert_eq!(cloud.register(OLD), Err(Problem::DeviceRevoked));
     let Ok(true) = revoke(&mut cloud, OLD, false) else { panic!("it is known") };
     assert_eq!(cloud.register(OLD), Ok(1));
@@ -177,7 +176,7 @@ fn u15_a_box_that_fell_silent_is_unreachable() {
     let later = |s: u64| NOW.plus_millis(s * 1_000);
     assert!(!cloud.devices[&OLD].is_unreachable(later(180)));
     assert!(cloud.devices[&OLD].is_unreachable(later(181)));
-    let Ok(beat) = heartbeat(&mut cloud, OLD, later(181));
+    let Ok(beat) = check_in(&mut cloud, OLD, later(181));
     assert_eq!((beat, cloud.devices[&OLD].is_unreachable(later(182))), (Ok(()), false));
 }
 
@@ -188,9 +187,13 @@ enum Fate {
     RequestLost,
     AnswerLost,
     Doubled,
+    /// An earlier request of this place in time comes again first.
     Late(usize),
+    /// Power goes before the outcome is kept.
     CrashBefore,
+    /// Power goes once it is kept.
     CrashAfter,
+    Busy,
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
@@ -202,6 +205,7 @@ fn fate() -> impl Strategy<Value = Fate> {
         (0..40_usize).prop_map(Fate::Late),
         Just(Fate::CrashBefore),
         Just(Fate::CrashAfter),
+        Just(Fate::Busy),
     ]
 }
 
@@ -235,7 +239,7 @@ impl Travelling {
             Step::FetchAuthorities => Ok(Outcome::Authorities(vec![vec![1]])),
             Step::Enrol => cloud.enrol(self.claim, self.key, NOW).map(|()| Outcome::Enrolled(certificate())),
             Step::Renew => {
-                let Ok(decided) = renew(cloud, self.key, NOW);
+                let Ok(decided) = check_in(cloud, self.key, NOW);
                 decided.map(|()| Outcome::Enrolled(certificate()))
             }
             Step::Register => {
@@ -264,6 +268,7 @@ impl Travelling {
         }
         let outcome = match fate {
             Fate::RequestLost if asks => Outcome::Failed(Stage::Tls),
+            Fate::Busy if asks => Outcome::Refused(Problem::Busy, Some(Duration::from_secs(3))),
             Fate::AnswerLost if asks => {
                 self.ask(cloud, step);
                 Outcome::Failed(Stage::Tls)
