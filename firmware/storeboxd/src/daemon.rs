@@ -19,7 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Layers};
+use crate::config::{Config, Layers, Source};
 use crate::lan::auth::Devices;
 use crate::lan::config::Configuration;
 use crate::lan::identity::{IdentityError, LanIdentity, LeafNames};
@@ -269,8 +269,9 @@ async fn apply(store: &Store, layers: Layers, config: Config) -> Result<(Layers,
          currency = \"{stored}\"",
         configured.code()
     );
-    let layers =
-        layers.with("store.currency", stored.into()).map_err(|error| DaemonError::Currency(error.to_string()))?;
+    let layers = layers
+        .with(Source::Store, "store.currency", stored.into())
+        .map_err(|error| DaemonError::Currency(error.to_string()))?;
     let config = layers.config().map_err(|error| DaemonError::Currency(error.to_string()))?;
     tell(store, Command::ApplySettings(config.settings())).await?;
     Ok((layers, config))

@@ -1,5 +1,5 @@
-//! The configuration: the file, and over it what an admin changed, read into types that cannot be wrong before anything
-//! is bound or written.
+//! The configuration: the file, and over it what was said since, read into types that cannot be wrong before anything is
+//! bound or written.
 
 mod layers;
 pub mod options;
@@ -24,7 +24,7 @@ use storebox_core::settings::{Connectivity, Mode, Settings};
 use storebox_core::text::Name;
 use storebox_core::throttle::Rate;
 
-pub use layers::{Layers, WrongOption};
+pub use layers::{Layers, Source, WrongOption};
 
 /// Everything the owner can say.
 #[derive(Debug, Deserialize)]

@@ -126,12 +126,12 @@ pub const CHOICES: [Choice; 23] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Layers};
+    use crate::config::{Config, Layers, Source};
 
     fn with(key: &str, value: &str) -> Config {
         let desk = Layers::desk("/s");
         let value: toml::Table = format!("value = {value}").parse().unwrap();
-        desk.with(key, value["value"].clone()).unwrap().config().unwrap()
+        desk.with(Source::Admin, key, value["value"].clone()).unwrap().config().unwrap()
     }
 
     fn in_force(config: &Config) -> String {

@@ -1,6 +1,7 @@
 //! `/api/local/config`: what an admin may change while the box runs (B16).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -8,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use storebox_core::command::Command;
+use storebox_core::command::{Actor, Command, Rejection, Request};
 use storebox_core::limits::URL_CHARS;
 use storebox_core::people::Permission;
 use storebox_core::retention::Policy;
@@ -29,7 +30,8 @@ use super::openapi::{ReadProblems, WriteProblems};
 use super::pair::LimitsBody;
 use super::problem::Problem;
 use crate::config::options::{CHOICES, Choice, Holds};
-use crate::config::{Config, Layers, PriceOverride, WrongOption};
+use crate::config::{Config, Layers, PriceOverride, Source, WrongOption};
+use crate::store::{Store, SubmitError};
 
 /// The routes of this subject.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -127,8 +129,26 @@ enum SaidBy {
     Default,
     /// The configuration file.
     File,
+    /// The installer's file.
+    Installer,
     /// An admin, here.
     Admin,
+    /// The cloud: an admin cannot change it here.
+    Cloud,
+    /// The store has it written down; it can no longer be otherwise.
+    Store,
+}
+
+impl From<Source> for SaidBy {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::File => Self::File,
+            Source::Installer => Self::Installer,
+            Source::Admin => Self::Admin,
+            Source::Cloud => Self::Cloud,
+            Source::Store => Self::Store,
+        }
+    }
 }
 
 impl OptionBody {
@@ -136,10 +156,9 @@ impl OptionBody {
         let &Choice { key, range, meaning, holds, default } = choice;
         let default = default.and_then(|default| format!("value = {default}").parse::<toml::Table>().ok());
         let default = default.as_ref().and_then(|table| table.get("value")).map(json).unwrap_or_default();
-        let (value, said_by) = match (layers.changed(key), layers.in_file(key)) {
-            (Some(changed), _) => (json(changed), SaidBy::Admin),
-            (None, Some(said)) => (json(said), SaidBy::File),
-            (None, None) => (default.clone(), SaidBy::Default),
+        let (value, said_by) = match layers.said(key) {
+            Some((source, said)) => (json(said), source.into()),
+            None => (default.clone(), SaidBy::Default),
         };
         Self { key, value, default, said_by, range, meaning, needs_restart: holds == Holds::AfterRestart }
     }
@@ -206,20 +225,23 @@ async fn change_config(
     body: Body<ConfigChange>,
 ) -> Result<Json<ConfigBody>, Problem> {
     terminal.must(Permission::ConfigureSettings)?;
-    let (change, rest) = body.split();
+    let (change, _) = body.split();
     let mut layers = api.configuration.layers.lock().await;
     let mut changed = layers.clone();
     let mut notes = Vec::new();
     for (key, value) in &change.set {
-        let before = changed.changed(key).cloned();
+        if let Some((Source::Cloud, _)) = changed.said(key) {
+            return Err(Problem::invalid(format!("set.{key}"), "the cloud says what this is: change it there"));
+        }
+        let before = changed.said_by(Source::Admin, key).cloned();
         changed = match value {
-            Value::Null => changed.without(key),
+            Value::Null => changed.without(Source::Admin, key),
             value => toml::Value::try_from(value)
                 .map_err(|error| WrongOption { key: key.clone(), why: error.to_string() })
-                .and_then(|value| changed.with(key, value)),
+                .and_then(|value| changed.with(Source::Admin, key, value)),
         }
         .map_err(|error| Problem::invalid(format!("set.{}", error.key), error.why))?;
-        if changed.changed(key) != before.as_ref() {
+        if changed.said_by(Source::Admin, key) != before.as_ref() {
             let now = if value.is_null() { "as before".to_owned() } else { value.to_string() };
             notes.push(Name::cut(&format!("{key} = {now}")));
         }
@@ -227,20 +249,19 @@ async fn change_config(
     if notes.is_empty() {
         return Ok(Json(api.configuration.body(&layers)));
     }
-    let config = changed.config().map_err(|error| Problem::invalid("set", error.message()))?;
-    let new = InForce::of(&config);
-    let apply = |settings: &Settings| Command::ApplySettings(settings.clone());
-    // Asked first: the store knows whether the currency may still change.
-    let answer = rest.without_key().submit(&api.store, terminal.actor(), apply(&new.settings)).await?;
-    answer.result.map_err(|rejection| api.refusal(&rejection))?;
-    if let Err(error) = changed.keep(&api.configuration.state_dir) {
-        log::error!("what an admin changed cannot be kept: {error}");
-        api.store.note(apply(&api.in_force().settings));
-        return Err(Problem::unavailable("the change cannot be written to the box's disk; nothing was changed"));
-    }
+    api.configuration
+        .put_in_force(&api.store, &mut layers, changed, Source::Admin, Some(terminal.actor()))
+        .await
+        .map_err(|error| match error {
+            NotInForce::Wrong(why) => Problem::invalid("set", why),
+            NotInForce::Refused(rejection) => api.refusal(&rejection),
+            NotInForce::Unanswered(error) => error.into(),
+            NotInForce::NotKept(error) => {
+                log::error!("what an admin changed cannot be kept: {error}");
+                Problem::unavailable("the change cannot be written to the box's disk; nothing was changed")
+            }
+        })?;
     // It is kept: whatever becomes of the notes, it holds.
-    *api.configuration.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
-    *layers = changed;
     for about in notes {
         log::info!("an admin changed {about}");
         api.note(Some(terminal.actor()), "config.changed", &about).await?;
@@ -248,9 +269,82 @@ async fn change_config(
     Ok(Json(api.configuration.body(&layers)))
 }
 
+/// Why a configuration is not put in force.
+#[derive(Debug)]
+pub enum NotInForce {
+    /// It is wrong.
+    Wrong(String),
+    /// The store refuses it.
+    Refused(Rejection),
+    /// The store gives no answer.
+    Unanswered(SubmitError),
+    /// It cannot be written to the disk.
+    NotKept(std::io::Error),
+}
+
+impl fmt::Display for NotInForce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wrong(why) => f.write_str(why),
+            Self::Refused(rejection) => write!(f, "the store refuses it: {rejection:?}"),
+            Self::Unanswered(error) => write!(f, "the store gives no answer: {error:?}"),
+            Self::NotKept(error) => write!(f, "it cannot be kept: {error}"),
+        }
+    }
+}
+
 impl Configuration {
+    /// Takes all of what a source says now, as far as it is understood. A store with orders goes on in its own currency.
+    ///
+    /// # Errors
+    /// [`NotInForce`]; what held before holds still.
+    pub async fn take_over<'v>(
+        &self,
+        store: &Store,
+        source: Source,
+        said: impl IntoIterator<Item = (&'v str, toml::Value)>,
+    ) -> Result<(), NotInForce> {
+        let mut layers = self.layers.lock().await;
+        let changed = layers.saying(source, said);
+        let outcome = self.put_in_force(store, &mut layers, changed.clone(), source, None).await;
+        let Err(NotInForce::Refused(Rejection::CurrencyFixed { stored })) = outcome else { return outcome };
+        log::error!("the store counts in {} and has orders: it goes on in that currency", stored.code());
+        let fixed = changed.with(Source::Store, "store.currency", stored.code().into());
+        let fixed = fixed.map_err(|error| NotInForce::Wrong(error.to_string()))?;
+        self.put_in_force(store, &mut layers, fixed, source, None).await
+    }
+
+    /// Has the store, the disk and everybody who asks go by `changed`, in which `source` says something else than before.
+    async fn put_in_force(
+        &self,
+        store: &Store,
+        layers: &mut Layers,
+        changed: Layers,
+        source: Source,
+        actor: Option<Actor>,
+    ) -> Result<(), NotInForce> {
+        let config = changed.config().map_err(|error| NotInForce::Wrong(error.message().to_owned()))?;
+        let new = InForce::of(&config);
+        let apply = |settings: &Settings| Command::ApplySettings(settings.clone());
+        // Asked first: the store knows whether the currency may still change.
+        let request = Request { actor, key: None, received: None, command: apply(&new.settings) };
+        let answer = store.submit(request).await.map_err(NotInForce::Unanswered)?;
+        answer.result.map_err(NotInForce::Refused)?;
+        if let Err(error) = changed.keep(source, &self.state_dir) {
+            store.note(apply(&self.in_force().settings));
+            return Err(NotInForce::NotKept(error));
+        }
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        *layers = changed;
+        Ok(())
+    }
+
+    fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn body(&self, layers: &Layers) -> ConfigBody {
-        let differs = |choice: &&Choice| layers.changed(choice.key) != self.at_start.changed(choice.key);
+        let differs = |choice: &&Choice| layers.said(choice.key) != self.at_start.said(choice.key);
         ConfigBody {
             options: CHOICES.iter().map(|choice| OptionBody::new(choice, layers)).collect(),
             needs_restart: CHOICES
@@ -264,6 +358,6 @@ impl Configuration {
 impl Api {
     /// What holds now of the configuration.
     pub fn in_force(&self) -> Arc<InForce> {
-        Arc::clone(&self.configuration.in_force.read().unwrap_or_else(PoisonError::into_inner))
+        self.configuration.in_force()
     }
 }
