@@ -124,6 +124,19 @@ impl Site {
     }
 }
 
+/// The installer's file without the token of its claim, for a box that has used it: whoever finds the card then gets
+/// nothing by it. All else stays as it was written. None if there is no token in it, or it is not understood.
+pub fn without_token(bytes: &[u8]) -> Option<String> {
+    let mut text = text(bytes).ok()?;
+    let File { claim, .. } = toml::from_str(&text).ok()?;
+    let token = claim.filter(ClaimSection::is_unused)?.token.span();
+    text.replace_range(token, &format!("\"{USED}\""));
+    Some(text)
+}
+
+/// What stands in the place of a token that was used. It is shorter than any token.
+const USED: &str = "used";
+
 /// Something that is wrong with the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -172,6 +185,13 @@ struct ClaimSection {
     token: Spanned<String>,
     #[serde(default)]
     intent: Intent,
+}
+
+impl ClaimSection {
+    /// The box has not put [`USED`] in the token's place yet.
+    fn is_unused(&self) -> bool {
+        self.token.get_ref().trim() != USED
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -232,7 +252,7 @@ impl Check<'_> {
     fn file(&mut self, file: File) -> Site {
         let File { cloud, claim, store, network, time } = file;
         let cloud = cloud.and_then(|section| self.cloud(section));
-        let claim = claim.and_then(|ClaimSection { token, intent }| {
+        let claim = claim.filter(ClaimSection::is_unused).and_then(|ClaimSection { token, intent }| {
             self.value("token", &token, |text| Claim::new(text, intent).map_err(|wrong| wrong.to_string()))
         });
         let name = store.name.and_then(|name| self.value("name", &name, name_of));

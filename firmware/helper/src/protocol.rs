@@ -69,6 +69,11 @@ pub enum Request {
     },
     /// What the machine says of itself; answered by [`Reply::Health`].
     ReadHealth,
+    /// Replaces the installer's file, to take a token out of it that was used.
+    WriteSiteFile {
+        /// The whole file.
+        contents: List<u8, SITE_FILE_BYTES_MAX>,
+    },
 }
 
 /// How the box gets its address.

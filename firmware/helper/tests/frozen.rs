@@ -45,6 +45,7 @@ fn requests_are_read_for_ever() {
         ("request_unmount_usb", Request::UnmountUsb),
         ("request_factory_reset", Request::FactoryReset { sentence: text("erase everything on this box") }),
         ("request_read_health", Request::ReadHealth),
+        ("request_write_site_file", Request::WriteSiteFile { contents: List::new(b"[claim]\n".to_vec()).unwrap() }),
     ] {
         check(file, &request);
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use nix::unistd::Uid;
 use proptest::prelude::*;
-use storebox_helper::bounded::Text;
+use storebox_helper::bounded::{List, Text};
 use storebox_helper::client::Client;
 use storebox_helper::content::Content;
 use storebox_helper::data::tpm::Tpm;
@@ -128,6 +128,8 @@ fn request() -> impl Strategy<Value = Request> {
         Just(Request::UnmountUsb),
         "\\PC{0,60}".prop_map(|sentence| Request::FactoryReset { sentence: Text::cut(&sentence) }),
         Just(Request::ReadHealth),
+        proptest::collection::vec(any::<u8>(), 0..200)
+            .prop_map(|bytes| Request::WriteSiteFile { contents: List::new(bytes).unwrap() }),
     ]
 }
 

@@ -35,6 +35,19 @@ fn b8_b9_an_installers_file_says_where_the_cloud_is_who_vouches_and_which_addres
 }
 
 #[test]
+fn b8_a_token_is_taken_out_once_and_all_else_stays() {
+    for written in [whole(), whole().replace("\"7Q2M-XK4D\"", "'''7Q2M-XK4D'''   # from the letter")] {
+        let without = without_token(written.as_bytes()).unwrap();
+        assert!(!without.contains("7Q2M") && without.contains("token = \"used\""), "{without}");
+        let (before, after) = (Site::read(written.as_bytes()).unwrap(), Site::read(without.as_bytes()).unwrap());
+        assert_eq!(after, Site { claim: None, ..before });
+        assert_eq!(without_token(without.as_bytes()), None);
+    }
+    assert_eq!(without_token(b"[store]\nname = 'x'\n"), None);
+    assert_eq!(without_token(b"half of ["), None);
+}
+
+#[test]
 fn b8_a_file_that_says_nothing_changes_nothing() {
     assert_eq!(Site::read(b""), Ok(Site::default()));
     assert_eq!(Site::read(b"# later\r\n"), Ok(Site::default()));

@@ -52,7 +52,10 @@ impl<M: Machine> Verbs<M> {
                 Err(Refusal::NotInThisRelease)
             }
             Request::ReadSiteFile => site::read(root, machine),
-            Request::WriteSiteStatus { text } => site::write_status(root, machine, text.as_str()),
+            Request::WriteSiteStatus { text } => {
+                site::write(root, machine, site::STATUS_FILE, text.as_str().as_bytes())
+            }
+            Request::WriteSiteFile { contents } => site::write(root, machine, site::SITE_FILE, contents.as_slice()),
             Request::MountUsb => usb::mount(root, machine),
             Request::UnmountUsb => usb::unmount(root, machine),
             Request::FactoryReset { sentence } => self.factory_reset(sentence.as_str()),

@@ -19,8 +19,8 @@ use crate::protocol::{Answer, Refusal, Reply};
 pub const SITE_FILE: &str = "storebox.toml";
 /// What the box answers there.
 pub const STATUS_FILE: &str = "STATUS.TXT";
-/// Its name while it is written; one that no later start mistakes for a whole file.
-const STATUS_FILE_NEW: &str = "STATUS.NEW";
+/// The name of either while it is written; one that no later start mistakes for a whole file.
+const NEW_FILE: &str = "STOREBOX.NEW";
 /// The two tables of characters are named, because the kernel's default is a third one.
 pub const FAT_OPTIONS: &str = "codepage=437,iocharset=iso8859-1,utf8,fmask=0177,dmask=0077";
 
@@ -35,12 +35,12 @@ pub fn read(root: &Root, machine: &impl Machine) -> Answer {
     }
 }
 
-/// Writes what the installer's laptop shows.
+/// Writes what the installer's laptop shows: [`STATUS_FILE`] or [`SITE_FILE`].
 ///
 /// # Errors
-/// [`Refusal::NoSitePartition`], [`Refusal::Failed`]; the old text is there still.
-pub fn write_status(root: &Root, machine: &impl Machine, text: &str) -> Answer {
-    machine.visit(&partition(root, false)?, Visit::Write { text: text.to_owned() })?;
+/// [`Refusal::NoSitePartition`], [`Refusal::Failed`]; the old file is there still.
+pub fn write(root: &Root, machine: &impl Machine, file: &'static str, contents: &[u8]) -> Answer {
+    machine.visit(&partition(root, false)?, Visit::Write { file, contents: contents.to_owned() })?;
     Ok(Reply::Done)
 }
 
@@ -59,10 +59,12 @@ pub enum Visit {
         /// A longer one is refused.
         bytes_max: usize,
     },
-    /// Replace [`STATUS_FILE`].
+    /// Replace a file.
     Write {
+        /// Which.
+        file: &'static str,
         /// By this.
-        text: String,
+        contents: Vec<u8>,
     },
 }
 
@@ -82,12 +84,12 @@ pub enum Seen {
 pub fn visit(folder: &Path, visit: &Visit) -> Result<Seen, VisitError> {
     match visit {
         Visit::Read { bytes_max } => read_file(&folder.join(SITE_FILE), *bytes_max),
-        Visit::Write { text } => {
-            let new = folder.join(STATUS_FILE_NEW);
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&new, folder.join(STATUS_FILE))?;
+        Visit::Write { file, contents } => {
+            let new = folder.join(NEW_FILE);
+            let mut written = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
+            written.write_all(contents)?;
+            written.sync_all()?;
+            fs::rename(&new, folder.join(file))?;
             File::open(folder)?.sync_all()?;
             Ok(Seen::Nothing)
         }
@@ -182,13 +184,15 @@ mod tests {
     }
 
     #[test]
-    fn the_status_is_replaced_whole() {
+    fn either_file_is_replaced_whole() {
         let (scratch, fake) = box_with_site("site-status");
-        for text in ["a long first status\n", "all is well\n"] {
-            assert_eq!(write_status(&scratch.root(), &fake, text), Ok(Reply::Done));
-            assert_eq!(scratch.read("/site/STATUS.TXT"), text);
+        for file in [STATUS_FILE, SITE_FILE] {
+            for text in ["a long first text\n", "all is well\n"] {
+                assert_eq!(write(&scratch.root(), &fake, file, text.as_bytes()), Ok(Reply::Done));
+                assert_eq!(scratch.read(&format!("/site/{file}")), text);
+            }
         }
-        assert!(!scratch.has("/site/STATUS.NEW"));
+        assert!(!scratch.has("/site/STOREBOX.NEW"));
         assert!(fake.done()[0].ends_with("vda1 rw"));
     }
 
