@@ -262,7 +262,8 @@ impl Enrolment {
             }
             Outcome::Enrolled(certificate) => {
                 self.kept.certificate = Some(certificate);
-                (Retry::default(), None)
+                // By a clock that is wrong it may seem to have lapsed at once.
+                (Retry { failures: 0, ..after(AGAIN) }, None)
             }
             Outcome::Registered(registration) => {
                 self.kept.registration = Some(*registration);

@@ -21,6 +21,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::enrolment::Certificate;
 use crate::identity::BoxId;
+use crate::pin::Pin;
 
 /// Where authorities are fetched (section 4.1).
 pub const AUTHORITIES: &str = "/.well-known/est/cacerts";
@@ -133,6 +134,12 @@ pub fn certificate_of(id: BoxId, certificates: &[Vec<u8>], authorities: &[Vec<u8
     }
     let (from, until) = leaf.validity();
     Ok(Certificate { chain: chain.into_iter().map(|certificate| certificate.der.to_vec()).collect(), from, until })
+}
+
+/// The key of a certificate in DER, as it is pinned, and from when until when it holds; none if it does not decode.
+pub fn key_and_life(der: &[u8]) -> Option<(Pin, (Timestamp, Timestamp))> {
+    let parsed = Parsed::of(der)?;
+    Some((Pin::new(*parsed.key().digest()), parsed.validity()))
 }
 
 /// A certificate, looked into.

@@ -36,6 +36,13 @@ impl BoxId {
     pub const fn digest(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// The beginning of the name, as people compare it: `0123-4567-89ab-cdef`.
+    pub fn short(&self) -> String {
+        let digits = self.to_string();
+        let groups: Vec<&str> = (0..4).filter_map(|group| digits.get(group * 4..group * 4 + 4)).collect();
+        groups.join("-")
+    }
 }
 
 impl fmt::Display for BoxId {

@@ -30,6 +30,11 @@ pub fn path(id: BoxId) -> String {
     format!("/v1/devices/{id}/registration")
 }
 
+/// Where a box shows that it is alive.
+pub fn heartbeat_path(id: BoxId) -> String {
+    format!("/v1/devices/{id}/heartbeat")
+}
+
 /// What a box says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

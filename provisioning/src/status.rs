@@ -8,7 +8,6 @@ use core::fmt::Write as _;
 use storebox_core::time::Timestamp;
 
 use crate::enrolment::{Enrolment, Stage, Trouble};
-use crate::identity::BoxId;
 use crate::site::Fault;
 
 /// The file's name.
@@ -91,7 +90,35 @@ impl Enrolment {
     }
 }
 
+/// How the box stands with its cloud, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Every stage of the way, in order, and how it stands.
+    pub steps: [(Stage, Mark); Stage::ALL.len()],
+    /// What has happened, if it is more than the steps say; else empty.
+    pub what: &'static str,
+    /// What to do.
+    pub to_do: &'static str,
+}
+
+/// How a stage stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// It is reached.
+    Reached,
+    /// The way ends here.
+    Broken,
+    /// It is to come.
+    ToCome,
+}
+
 impl Report<'_> {
+    /// How the box stands with its cloud.
+    pub fn standing(&self) -> Standing {
+        let (what, to_do) = self.advice();
+        Standing { steps: Stage::ALL.map(|stage| (stage, self.mark(stage))), what, to_do }
+    }
+
     /// The whole text.
     pub fn text(&self) -> String {
         let mut page = Page(String::new());
@@ -104,7 +131,7 @@ impl Report<'_> {
         page.pair("Addresses", &addresses);
         let kept = self.enrolment.kept();
         if let Some(id) = kept.id {
-            page.pair("Identity", &short(id));
+            page.pair("Identity", &id.short());
         }
         if let Some(cloud) = &kept.cloud {
             page.pair("Cloud", cloud.url.as_str());
@@ -115,8 +142,20 @@ impl Report<'_> {
         }
         page.line("");
         self.faults(&mut page);
-        self.way(&mut page);
-        self.advice(&mut page);
+        let Standing { steps, what, to_do } = self.standing();
+        for (stage, mark) in steps {
+            let mark = match mark {
+                Mark::Reached => "[ok]",
+                Mark::Broken => "[!!]",
+                Mark::ToCome => "[  ]",
+            };
+            page.line(&format!("  {mark} {}", stage.title()));
+        }
+        page.line("");
+        if !what.is_empty() {
+            page.paragraph("", what);
+        }
+        page.paragraph("", to_do);
         page.0
     }
 
@@ -131,19 +170,14 @@ impl Report<'_> {
         page.line("");
     }
 
-    fn way(&self, page: &mut Page) {
+    fn mark(&self, stage: Stage) -> Mark {
         let reached = self.reached.max(self.enrolment.reached());
-        let broken = self.broken();
-        for stage in Stage::ALL {
-            let mark = match broken {
-                Some(broken) if stage == broken => "[!!]",
-                Some(broken) if stage > broken && self.enrolment.reached() < Some(stage) => "[  ]",
-                _ if reached >= Some(stage) => "[ok]",
-                _ => "[  ]",
-            };
-            page.line(&format!("  {mark} {}", stage.title()));
+        match self.broken() {
+            Some(broken) if stage == broken => Mark::Broken,
+            Some(broken) if stage > broken && self.enrolment.reached() < Some(stage) => Mark::ToCome,
+            _ if reached >= Some(stage) => Mark::Reached,
+            _ => Mark::ToCome,
         }
-        page.line("");
     }
 
     /// Where the way ends that should go on.
@@ -156,9 +190,9 @@ impl Report<'_> {
         }
     }
 
-    fn advice(&self, page: &mut Page) {
+    fn advice(&self) -> (&'static str, &'static str) {
         let is_claimed = self.enrolment.kept().claim.is_some() || self.enrolment.kept().used.is_some();
-        let (what, to_do) = match self.enrolment.trouble() {
+        match self.enrolment.trouble() {
             Some(Trouble::Refused(problem)) => (problem.title(), problem.advice()),
             Some(Trouble::Waiting) => ("Somebody has yet to let this box in.", "Approve it in the cloud."),
             Some(Trouble::Failed(stage)) => ("", stage.advice()),
@@ -166,19 +200,8 @@ impl Report<'_> {
             None if self.enrolment.reached() == Some(Stage::Registered) => ("All is well.", "There is nothing to do."),
             None if !is_claimed => ("The box belongs to no store yet. It sells all the same.", Stage::Claim.advice()),
             None => ("", Stage::Registered.advice()),
-        };
-        if !what.is_empty() {
-            page.paragraph("", what);
         }
-        page.paragraph("", to_do);
     }
-}
-
-/// The beginning of a box's name, as people compare it.
-fn short(id: BoxId) -> String {
-    let digits = id.to_string();
-    let groups: Vec<&str> = (0..4).filter_map(|group| digits.get(group * 4..group * 4 + 4)).collect();
-    groups.join("-")
 }
 
 /// Lines of a text for any editor.

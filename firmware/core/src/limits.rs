@@ -101,6 +101,16 @@ pub const CLOUD_PINS: usize = 8;
 pub const CLAIM_TOKEN_CHARS: RangeInclusive<usize> = 8..=512;
 /// An address on the web.
 pub const URL_CHARS: usize = 2_000;
+/// The longest answer of the cloud to a box that enrols: a few certificates, a configuration.
+pub const CLOUD_ANSWER_BYTES: usize = 1024 * 1024;
+/// How long a name may take to be found, and a connection to be made.
+pub const CLOUD_CONNECT_S: u64 = 10;
+/// How long a request to the cloud may take with everything: a bad link is slow, a dead one must not hold up the next try.
+pub const CLOUD_REQUEST_S: u64 = 30;
+/// How often a box shows that it is alive, in seconds, whatever the cloud asks for.
+pub const HEARTBEATS_S: RangeInclusive<u64> = 5..=3_600;
+/// How often a box looks whether somebody brought it an installer's file, or a cable.
+pub const SITE_LOOK_S: u64 = 2;
 /// Certificates of one answer: a chain has three, authorities that take turns a few more.
 pub const CERTIFICATES: usize = 16;
 /// A step of enrolment that failed is tried again after so long, then after twice as long, and so on.

@@ -42,8 +42,19 @@ impl CloudUrl {
         self.host_and_port().1.map_or(443, |port| port.parse().unwrap_or_default())
     }
 
+    /// Host and port, as they are written.
+    pub fn authority(&self) -> &str {
+        self.0.strip_prefix("https://").and_then(|rest| rest.split('/').next()).unwrap_or_default()
+    }
+
+    /// What comes after them: nothing, or a path that begins with a slash.
+    pub fn path(&self) -> &str {
+        let rest = self.0.strip_prefix("https://").unwrap_or_default();
+        rest.find('/').and_then(|slash| rest.get(slash..)).unwrap_or_default()
+    }
+
     fn host_and_port(&self) -> (&str, Option<&str>) {
-        let authority = self.0.strip_prefix("https://").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        let authority = self.authority();
         match authority.rsplit_once(':') {
             // A colon within brackets belongs to an IPv6 address.
             Some((host, port)) if !port.contains(']') => (host, Some(port)),

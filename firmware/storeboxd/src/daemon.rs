@@ -32,6 +32,7 @@ use crate::lan::{self, Api, renewal};
 use crate::screen_status::ScreenStatus;
 use crate::store::{DiskMedium, ReadError, Store, StoreError, SubmitError, Writer};
 use crate::upkeep;
+use crate::uplink::{Driver, Place};
 use crate::watchdog::{CheckIn, Watchdog, notify};
 
 /// A box that has started.
@@ -45,6 +46,7 @@ pub struct Daemon {
     clock: Arc<dyn Clock>,
     lan_dir: PathBuf,
     state_dir: PathBuf,
+    uplink: Driver,
     stop: watch::Sender<bool>,
     terminate: Signal,
     interrupt: Signal,
@@ -67,7 +69,8 @@ pub struct Greeting {
 }
 
 impl Daemon {
-    /// Opens the store and binds the listener, unless one was `inherited`.
+    /// Opens the store and binds the listener, unless one was `inherited`. `site` is the installer's file; without one it is
+    /// looked for on the box's own disk.
     ///
     /// # Errors
     /// [`DaemonError`].
@@ -75,6 +78,7 @@ impl Daemon {
         layers: Layers,
         config: Config,
         inherited: Option<std::net::TcpListener>,
+        site: Option<PathBuf>,
     ) -> Result<Self, DaemonError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
@@ -109,11 +113,13 @@ impl Daemon {
         let address = listener.local_addr().map_err(|error| DaemonError::Listen { listen, error })?;
 
         let (stop, stopping) = watch::channel(false);
+        let secrets_dir = config.secrets_dir();
         let api = Arc::new(Api {
             store: store.clone(),
             clock: Arc::clone(&clock),
             configuration: Configuration::new(layers, &config),
             connectivity: config.connectivity(),
+            uplink: Arc::default(),
             port: address.port(),
             devices: Devices::new(devices),
             pairing: tokio::sync::Mutex::default(),
@@ -130,6 +136,7 @@ impl Daemon {
             streams: Arc::new(Semaphore::new(STREAMS)),
             stopping,
         });
+        let uplink = Driver::load(Arc::clone(&api), Place::find(site), &state_dir, &secrets_dir);
         let router = lan::router(Arc::clone(&api));
         let server = Server { listener, tls, router, api, check_in: CheckIn::new(Arc::clone(&clock)) };
         if let Err(error) = publish_address(&lan_dir, address) {
@@ -146,6 +153,7 @@ impl Daemon {
             clock,
             lan_dir,
             state_dir,
+            uplink,
             stop,
             terminate,
             interrupt,
@@ -191,6 +199,7 @@ impl Daemon {
             clock,
             lan_dir,
             state_dir,
+            uplink,
             stop,
             mut terminate,
             mut interrupt,
@@ -208,6 +217,7 @@ impl Daemon {
                 screen.follow(api, stopping).await;
             }
         });
+        let registering = tokio::spawn(uplink.run(stop.subscribe()));
         let noticing = tokio::spawn(lan::devices::presence::follow(Arc::clone(&server.api), stop.subscribe()));
         let mut serving = tokio::spawn(server.run(stop.subscribe()));
         let mut writing = tokio::task::spawn_blocking(move || writer.join());
@@ -225,7 +235,7 @@ impl Daemon {
         if !serving.is_finished() {
             let _served = serving.await;
         }
-        let _ended = (watching.await, renewing.await, telling.await, noticing.await, tidying.await);
+        let _ended = (watching.await, renewing.await, telling.await, noticing.await, tidying.await, registering.await);
         store.close();
         let ended = match ended_early {
             Some(ended) => ended,

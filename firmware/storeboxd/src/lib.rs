@@ -8,9 +8,10 @@
 //! | [`lan`] | what terminals reach |
 //! | [`inherited`] | the listener a service manager hands over |
 //! | [`screen_status`] | what the screen is told |
+//! | [`uplink`] | the box and its cloud |
 //! | [`upkeep`] | what keeps the box from filling up |
 //! | [`watchdog`] | signs of life for the service manager |
-//! | [`clock`], [`entropy`], `files`, [`logging`] | time, randomness, small files and log lines, each in one place |
+//! | [`clock`], [`entropy`], `files`, `keys`, [`logging`] | time, randomness, small files, private keys and log lines, each in one place |
 
 pub mod clock;
 pub mod config;
@@ -18,9 +19,11 @@ pub mod daemon;
 pub mod entropy;
 mod files;
 pub mod inherited;
+mod keys;
 pub mod lan;
 pub mod logging;
 pub mod screen_status;
 pub mod store;
 pub mod upkeep;
+pub mod uplink;
 pub mod watchdog;

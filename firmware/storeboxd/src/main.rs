@@ -25,11 +25,14 @@ const WORKER_THREADS: usize = 4;
 const HELP: &str = "\
 storeboxd: the daemon of the store box
 
-Usage: storeboxd [--config FILE] [--sample-shop restaurant|retail]
+Usage: storeboxd [--config FILE] [--site FILE] [--sample-shop restaurant|retail]
 
   --config FILE  read the configuration from FILE (TOML); without it the box
                  runs for this machine only: https://127.0.0.1:8443, state
                  under the build's target folder or ./storebox-state
+  --site FILE    take the installer's file from FILE (storebox.toml), and write
+                 STATUS.TXT beside it; without it an image takes the one on its
+                 own partition STOREBOX
   --sample-shop SHOP
                  give a store that has no catalogue one to try: a restaurant of
                  some 120 dishes and drinks, or a retail shop of 2,000 barcodes
@@ -57,41 +60,49 @@ fn main() -> ExitCode {
     match arguments {
         Arguments::Help => show(HELP),
         Arguments::Version => show(concat!("storeboxd ", env!("CARGO_PKG_VERSION"), "\n")),
-        Arguments::Run { config, sample_shop } => serve(config, sample_shop),
+        Arguments::Run(options) => serve(options),
     }
 }
 
 enum Arguments {
     Help,
     Version,
-    Run { config: Option<PathBuf>, sample_shop: Option<SampleShop> },
+    Run(Options),
+}
+
+/// What a box is started with.
+#[derive(Default)]
+struct Options {
+    config: Option<PathBuf>,
+    site: Option<PathBuf>,
+    sample_shop: Option<SampleShop>,
 }
 
 impl Arguments {
     fn parse() -> Result<Self, lexopt::Error> {
         use lexopt::prelude::*;
-        let mut config = None;
-        let mut sample_shop = None;
+        let mut options = Options::default();
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
-                Long("config") => config = Some(PathBuf::from(parser.value()?)),
-                Long("sample-shop") => sample_shop = Some(parser.value()?.parse()?),
+                Long("config") => options.config = Some(PathBuf::from(parser.value()?)),
+                Long("site") => options.site = Some(PathBuf::from(parser.value()?)),
+                Long("sample-shop") => options.sample_shop = Some(parser.value()?.parse()?),
                 Short('h') | Long("help") => return Ok(Self::Help),
                 Short('V') | Long("version") => return Ok(Self::Version),
                 Short(_) | Long(_) | Value(_) => return Err(argument.unexpected()),
             }
         }
-        Ok(Self::Run { config, sample_shop })
+        Ok(Self::Run(options))
     }
 }
 
-fn serve(file: Option<PathBuf>, sample_shop: Option<SampleShop>) -> ExitCode {
+fn serve(options: Options) -> ExitCode {
     let inherited = inherited::take();
     logging::start();
     log::info!("storeboxd {}", env!("CARGO_PKG_VERSION"));
-    let is_desk = file.is_none();
-    let (layers, config) = match configuration(file) {
+    let is_desk = options.config.is_none();
+    let (layers, config) = match configuration(options.config) {
         Ok(configuration) => configuration,
         Err(error) => {
             log::error!("{error}");
@@ -111,7 +122,9 @@ fn serve(file: Option<PathBuf>, sample_shop: Option<SampleShop>) -> ExitCode {
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(start_and_run(layers, config, inherited, sample_shop, is_desk)),
+        Ok(runtime) => {
+            runtime.block_on(start_and_run(layers, config, inherited, options.site, options.sample_shop, is_desk))
+        }
         Err(error) => Err(DaemonError::Signals(error)),
     };
     match result {
@@ -139,10 +152,11 @@ async fn start_and_run(
     layers: Layers,
     config: Config,
     inherited: Option<TcpListener>,
+    site: Option<PathBuf>,
     sample_shop: Option<SampleShop>,
     is_desk: bool,
 ) -> Result<(), DaemonError> {
-    let daemon = Daemon::start(layers, config, inherited).await?;
+    let daemon = Daemon::start(layers, config, inherited, site).await?;
     if let Some(shop) = sample_shop {
         daemon.seed(shop).await?;
     }

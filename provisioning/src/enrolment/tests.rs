@@ -108,6 +108,31 @@ fn b8_a_certificate_that_has_lapsed_is_renewed_first_and_needs_no_claim() {
     assert_eq!(register(&mut again, then), [Step::Renew, Step::Register, Step::FetchAuthorities]);
 }
 
+/// A clock that ran ahead to 2099 makes every certificate look lapsed, even a new one.
+#[test]
+fn b11_a_clock_that_is_far_ahead_neither_keeps_the_box_from_registering_nor_has_it_renew_without_end() {
+    let mut enrolment = claimed();
+    let now = at(DAY);
+    let ahead = Now { wall: TODAY.plus_millis(70 * YEAR_MS), ..now };
+    let mut steps = Vec::new();
+    while let Next::Do(step) = enrolment.next(ahead) {
+        steps.push(step);
+        let outcome = match step {
+            Step::MakeKey => Outcome::KeyMade(BoxId::new([7; 32])),
+            Step::FetchAuthorities => Outcome::Authorities(vec![vec![1]]),
+            Step::Enrol | Step::Renew => Outcome::Enrolled(certificate(TODAY)),
+            Step::Register => Outcome::Registered(Box::new(registration(1))),
+            Step::ForgetToken => Outcome::TokenForgotten,
+        };
+        enrolment.done(ahead, step, outcome, 0);
+        assert!(steps.len() < 20, "it never ends: {steps:?}");
+    }
+    assert!(
+        steps.contains(&Step::Register) && steps.iter().filter(|step| **step == Step::Renew).count() <= 1,
+        "{steps:?}"
+    );
+}
+
 #[test]
 fn b8_attempts_grow_rarer_and_a_cable_makes_them_at_once() {
     let mut enrolment = claimed();

@@ -4,6 +4,7 @@ use storebox_core::network::CloudUrl;
 
 use super::*;
 use crate::enrolment::{Kept, Now, Outcome, Step};
+use crate::identity::BoxId;
 use crate::registration::Problem;
 use crate::site::{Claim, Cloud, Intent, Site};
 

@@ -30,6 +30,7 @@ pub use certificate::BUILD_TIME_S;
 use certificate::Leaf;
 
 use crate::files;
+use crate::keys::{self, KeyError};
 pub use names::LeafNames;
 
 const CA_KEY: &str = "ca.key";
@@ -157,17 +158,18 @@ impl fmt::Debug for LanIdentity {
 /// A key is made only while nothing depends on it: a certificate without its key is damage, not a first start.
 fn load_or_make_key(path: &Path, certificate: &Path, remedy: &'static str) -> Result<KeyPair, IdentityError> {
     let damaged = |what| IdentityError::Damaged { path: path.to_owned(), what, remedy };
-    if let Some(pem) = files::read(path).map_err(io_error("read", path))? {
-        files::narrow(path).map_err(io_error("set the mode of", path))?;
-        return KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &rcgen::PKCS_ECDSA_P256_SHA256)
-            .map_err(|_| damaged("is not a complete P-256 private key (PKCS#8 PEM)"));
+    let unusable = |error| match error {
+        KeyError::Io { operation, error } => io_error(operation, path)(error),
+        KeyError::Damaged => damaged("is not a complete P-256 private key (PKCS#8 PEM)"),
+        KeyError::Making(error) => IdentityError::Making(error),
+    };
+    if let Some(key) = keys::read(path).map_err(unusable)? {
+        return Ok(key);
     }
     if certificate.try_exists().map_err(io_error("look for", certificate))? {
         return Err(damaged("is missing although its certificate is there"));
     }
-    let key = KeyPair::generate().map_err(IdentityError::Making)?;
-    files::write(path, key.serialize_pem().as_bytes(), files::PRIVATE).map_err(io_error("write", path))?;
-    Ok(key)
+    keys::make(path).map_err(unusable)
 }
 
 /// The CA certificate. One made again from the same key has the same name, so it verifies the same leaves.

@@ -58,6 +58,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::clock::Clock;
 use crate::store::Store;
+use crate::uplink::Uplink;
 use auth::Devices;
 use pairing::{Nonces, PairingSecret};
 use problem::Problem;
@@ -73,6 +74,8 @@ pub struct Api {
     pub configuration: config::Configuration,
     /// How the box stands with the cloud.
     pub connectivity: Connectivity,
+    /// How far it has come with being registered there.
+    pub uplink: Arc<Uplink>,
     /// The port it is reached at.
     pub port: u16,
     /// Paired terminals.

@@ -7,10 +7,12 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use storebox_core::settings::Connectivity;
+use storebox_provisioning::status::Mark;
 
 use super::Api;
 use super::identity::hex;
 use super::status::{Snapshot, uptime_words};
+use crate::uplink::View;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -45,6 +47,7 @@ fn render(api: &Api, state: &Snapshot) -> Markup {
         Connectivity::LocalOnly => "none configured, and none needed",
         Connectivity::Offline => "offline; sales go on and are kept for it",
     };
+    let uplink = api.uplink.view();
     let rows: [(&str, String); 9] = [
         ("Cloud", cloud.to_owned()),
         ("Open orders", state.counts.open_orders.to_string()),
@@ -71,6 +74,7 @@ fn render(api: &Api, state: &Snapshot) -> Markup {
                     p class=(format!("state {}", state.word())) { (word) }
                     p { (doing) }
                     dl { @for (name, value) in &rows { div { dt { (name) } dd { (value) } } } }
+                    @if let Some(view) = &uplink { (registration(view)) }
                     h2 { "Connect a terminal" }
                     p {
                         "It pairs with the secret in the box's " code { "secret" } " file: see "
@@ -81,5 +85,33 @@ fn render(api: &Api, state: &Snapshot) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// How far the box has come with being registered: the whole way until it is, one line from then on.
+fn registration(view: &View) -> Markup {
+    let View { cloud, id, store, standing, faults, answered_at: _ } = view;
+    let is_there = standing.steps.iter().all(|(_, mark)| *mark == Mark::Reached);
+    html! {
+        h2 { "Registration" }
+        @if let (true, Some(store)) = (is_there, store) {
+            p { "This box speaks for " strong { (store.as_str()) } @if let Some(cloud) = cloud { " at " (cloud) } "." }
+        } @else {
+            @for fault in faults { p class="state unhealthy" { "storebox.toml was not taken: " (fault) } }
+            @if cloud.is_some() {
+                ol class="way" {
+                    @for (stage, mark) in &standing.steps {
+                        li class=(match mark {
+                            Mark::Reached => "reached",
+                            Mark::Broken => "broken",
+                            Mark::ToCome => "to-come",
+                        }) { (stage.title()) }
+                    }
+                }
+            }
+            @if !standing.what.is_empty() { p { strong { (standing.what) } } }
+            p { (standing.to_do) }
+        }
+        @if let Some(id) = id { p class="fingerprint" { "Identity " code { (id.short()) } } }
     }
 }

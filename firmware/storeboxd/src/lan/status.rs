@@ -16,6 +16,7 @@ use storebox_core::id::StoreId;
 use storebox_core::limits::COMMIT_QUEUE;
 use storebox_core::settings::{Connectivity, Mode};
 use storebox_core::time::Timestamp;
+use storebox_provisioning::status::Mark;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,6 +26,7 @@ use super::auth::Terminal;
 use super::openapi::ReadProblems;
 use super::problem::{Problem, ProblemBody};
 use crate::store::Counts;
+use crate::uplink::View;
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -107,11 +109,71 @@ struct StatusBody {
     /// When the cloud was last in step; null if never.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     last_cloud_sync: Option<Timestamp>,
+    /// How the box stands with its cloud; null before the first look.
+    #[schema(required)]
+    cloud: Option<CloudBody>,
     /// What is kept.
     store: StoreBody,
     /// What the disk has.
     #[schema(required)]
     disk: Option<DiskBody>,
+}
+
+/// How the box stands with its cloud.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct CloudBody {
+    /// Where the cloud is; null for a box that belongs to no store.
+    #[schema(required)]
+    url: Option<String>,
+    /// The box's name to the cloud: the SHA-256 of its public key, in hexadecimal digits.
+    #[schema(required)]
+    identity: Option<String>,
+    /// What the store is called in the cloud, once the box is registered.
+    #[schema(required)]
+    store_name: Option<String>,
+    /// The way to being registered, in order.
+    steps: Vec<StepBody>,
+    /// What has happened, if it is more than the steps say; else empty.
+    problem: &'static str,
+    /// What to do.
+    advice: &'static str,
+    /// What is wrong with the installer's file, each with its line.
+    site_faults: Vec<String>,
+    /// When the cloud last answered; null if never since the start.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    answered_at: Option<Timestamp>,
+}
+
+/// A step on the way to being registered.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct StepBody {
+    /// What has been reached then.
+    title: &'static str,
+    /// reached, broken (the way ends here) or to_come.
+    state: &'static str,
+}
+
+impl CloudBody {
+    fn new(view: &View) -> Self {
+        let View { cloud, id, store, standing, faults, answered_at } = view;
+        let state = |mark| match mark {
+            Mark::Reached => "reached",
+            Mark::Broken => "broken",
+            Mark::ToCome => "to_come",
+        };
+        Self {
+            url: cloud.as_ref().map(ToString::to_string),
+            identity: id.map(|id| id.to_string()),
+            store_name: store.as_ref().map(|name| name.as_str().to_owned()),
+            steps: standing.steps.map(|(stage, mark)| StepBody { title: stage.title(), state: state(mark) }).into(),
+            problem: standing.what,
+            advice: standing.to_do,
+            site_faults: faults.iter().map(ToString::to_string).collect(),
+            answered_at: *answered_at,
+        }
+    }
 }
 
 /// What the store holds.
@@ -155,6 +217,7 @@ async fn status(State(api): State<Arc<Api>>, _terminal: Terminal) -> Json<Status
         pending_downloads: 0,
         pending_conflicts: state.counts.refused_writes,
         last_cloud_sync: None,
+        cloud: api.uplink.view().map(|view| CloudBody::new(&view)),
         store: StoreBody {
             open_orders: state.counts.open_orders,
             devices: state.counts.devices,
