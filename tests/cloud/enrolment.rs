@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use crate::reference::Reference;
+use crate::reference::{Reference, claim};
 
 /// A box made of OpenSSL and curl; `name` is what its files begin with.
 struct Stranger<'c> {
@@ -81,12 +81,6 @@ fn problem(status: u16, body: &str) -> Value {
     assert!(problem["title"].is_string() && problem["detail"].is_string(), "{body}");
     let kind = problem["type"].as_str().unwrap().strip_prefix("urn:storebox:problem:");
     json!(kind.unwrap_or_else(|| panic!("{body}")))
-}
-
-fn claim(cloud: &Reference, wish: Value) -> (String, String) {
-    let (status, claim) = cloud.admin("/v1/claims", Some(wish));
-    assert_eq!(status, 201, "{claim}");
-    (claim["token"].as_str().unwrap().to_owned(), claim["storeId"].as_str().unwrap().to_owned())
 }
 
 #[test]

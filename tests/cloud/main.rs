@@ -1,6 +1,6 @@
-//! The reference cloud as strangers see it: with curl and OpenSSL, which know nothing of us.
+//! The reference cloud: with curl and OpenSSL, which know nothing of us, and with the real box.
 //!
-//! `STOREBOX_CLOUD` names its program; `tests/run cloud` sets it. The rows of the requirements that a test proves stand at
+//! `STOREBOX_CLOUD` names its program, `STOREBOX_BIN` the box's; `tests/run cloud` sets them. The rows of the requirements that a test proves stand at
 //! the beginning of its name.
 #![allow(
     clippy::unwrap_used,
@@ -10,5 +10,8 @@
     reason = "tests fail by panicking"
 )]
 
+mod boxes;
 mod enrolment;
+mod installed;
 mod reference;
+mod wire;

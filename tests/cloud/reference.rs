@@ -14,21 +14,34 @@ const PROGRAM: &str = "STOREBOX_CLOUD";
 pub struct Reference {
     process: Child,
     url: String,
+    environment: Vec<(&'static str, String)>,
     folder: Folder,
 }
 
 impl Reference {
     /// Starts a cloud that knows nobody.
     pub fn start(label: &str) -> Self {
+        Self::start_with(label, &[])
+    }
+
+    /// The same with environment variables of the process.
+    pub fn start_with(label: &str, environment: &[(&'static str, String)]) -> Self {
         let folder = Folder::new(label);
-        let (process, url) = launch(&folder);
-        Self { process, url, folder }
+        let environment = environment.to_vec();
+        let (process, url) = launch(&folder, &environment);
+        Self { process, url, environment, folder }
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        let (_, port) = self.url.rsplit_once(':').expect("its address has a port");
+        port.parse().expect("a port is a number")
     }
 
     /// Kills it and starts it again: what it knows is on its disk.
     pub fn restart(&mut self) {
         self.stop();
-        (self.process, self.url) = launch(&self.folder);
+        (self.process, self.url) = launch(&self.folder, &self.environment);
     }
 
     fn stop(&mut self) {
@@ -77,11 +90,12 @@ impl Drop for Reference {
     }
 }
 
-fn launch(folder: &Folder) -> (Child, String) {
+fn launch(folder: &Folder, environment: &[(&'static str, String)]) -> (Child, String) {
     let program =
         std::env::var_os(PROGRAM).unwrap_or_else(|| panic!("{PROGRAM} must name the cloud; tests/run sets it"));
     let mut command = Command::new(program);
     command.arg("--data").arg(folder.path().join("cloud")).args(["--listen", "127.0.0.1:0"]);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut process = command.stdout(Stdio::piped()).spawn().expect("the cloud starts");
     let said = BufReader::new(process.stdout.take().expect("it is piped"));
     let url = said.lines().find_map(|line| Some(line.ok()?.strip_prefix("Boxes find it at")?.trim().to_owned()));
@@ -92,4 +106,11 @@ fn run(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|err| panic!("cannot run {command:?}: {err}; tests/run installs it"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
+}
+
+/// Makes a claim; gives its token and its store.
+pub fn claim(cloud: &Reference, wish: Value) -> (String, String) {
+    let (status, claim) = cloud.admin("/v1/claims", Some(wish));
+    assert_eq!(status, 201, "{claim}");
+    (claim["token"].as_str().unwrap().to_owned(), claim["storeId"].as_str().unwrap().to_owned())
 }

@@ -1,53 +1,8 @@
 //! A clock that jumps.
 
-use std::fs;
-
 use serde_json::{Value, json};
 use storebox_tests::sample::coffee;
-use storebox_tests::{BoxConfig, Folder, Shop, of};
-
-/// The box's wall clock, turned by libfaketime; its monotonic clock runs on, as on a real machine.
-pub(crate) struct FakeClock {
-    folder: Folder,
-}
-
-impl FakeClock {
-    /// A clock that is right.
-    pub(crate) fn new() -> Self {
-        let clock = Self { folder: Folder::new("clock") };
-        clock.set("+0");
-        clock
-    }
-
-    /// Makes the box read this clock.
-    pub(crate) fn drive(&self, config: BoxConfig) -> BoxConfig {
-        let file = self.folder.path().join("time");
-        config
-            .env("LD_PRELOAD", &library())
-            .env("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap())
-            .env("FAKETIME_NO_CACHE", "1")
-            .env("DONT_FAKE_MONOTONIC", "1")
-    }
-
-    /// Turns it to so far from the right time: `+2h`, `-30d`.
-    pub(crate) fn set(&self, offset: &str) {
-        let new = self.folder.path().join("new");
-        fs::write(&new, format!("{offset}\n")).unwrap();
-        // Renamed into place: the box never reads half of it.
-        fs::rename(new, self.folder.path().join("time")).unwrap();
-    }
-}
-
-/// `STOREBOX_FAKETIME_LIB`, else where Debian keeps it.
-fn library() -> String {
-    if let Ok(path) = std::env::var("STOREBOX_FAKETIME_LIB") {
-        return path;
-    }
-    let architecture = std::env::consts::ARCH;
-    let path = format!("/usr/lib/{architecture}-linux-gnu/faketime/libfaketime.so.1");
-    assert!(fs::exists(&path).unwrap(), "install libfaketime, or name libfaketime.so.1 in STOREBOX_FAKETIME_LIB");
-    path
-}
+use storebox_tests::{FakeClock, Shop, of};
 
 const JUMPS: [&str; 9] = ["+0", "+2h", "-30d", "+1d", "-1y", "+0", "+40d", "-5s", "+1h"];
 

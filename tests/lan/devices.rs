@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use hyper::Method;
 use serde_json::{Value, json};
-use storebox_tests::{EventStream, Next, Shop, Terminal};
-
-use crate::clock::FakeClock;
+use storebox_tests::{EventStream, FakeClock, Next, Shop, Terminal};
 
 async fn device(shop: &mut Shop, id: &str) -> Value {
     let devices = shop.till.get("/api/local/devices").await.expect(200);

@@ -13,10 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::Method;
 use serde_json::{Value, json};
-use storebox_tests::{Answer, Random, STAFF_PIN, Shop, Terminal, size};
+use storebox_tests::{Answer, FakeClock, Random, STAFF_PIN, Shop, Terminal, size};
 use tokio::task::JoinSet;
 
-use crate::clock::FakeClock;
 use guests::{CARD_LIMIT, COIN, GIFT, GIFT_CARDS, QUEUE_LIMIT};
 use hand::{Hand, Night};
 use menu::Menu;

@@ -6,9 +6,7 @@ use std::slice::from_ref;
 use hyper::Method;
 use serde_json::{Value, json};
 use storebox_tests::sample::{cake_with_cream, cash, coffee};
-use storebox_tests::{Answer, EventStream, Shop, Terminal, of};
-
-use crate::clock::FakeClock;
+use storebox_tests::{Answer, EventStream, FakeClock, Shop, Terminal, of};
 
 /// Opens an order of coffees at a terminal and sends it; the order.
 async fn sent_by(till: &mut Terminal, coffees: u32) -> Value {

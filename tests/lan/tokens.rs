@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use storebox_tests::{Shop, Terminal};
+use storebox_tests::{FakeClock, Shop, Terminal};
 
 /// Base64 (RFC 4648) of ASCII text, for Basic authentication.
 fn base64(text: &str) -> String {
@@ -92,7 +92,7 @@ async fn l19_tokens_and_secrets_are_not_readable_in_the_state_folder() {
 /// A box without a battery may believe it is 1970 or 2099; its tills must get in all the same.
 #[tokio::test]
 async fn l19_no_clock_takes_a_token_away() {
-    let clock = crate::clock::FakeClock::new();
+    let clock = FakeClock::new();
     let mut shop = Shop::open_with("tokens", |config| clock.drive(config)).await;
     // The certificate's dates go with the box's clock, not with this machine's.
     let mut till = shop.till.believing_the_key().await;

@@ -7,6 +7,7 @@
 //! | pair and send requests over one kept TLS connection | [`Terminal`] |
 //! | send half a request, or bytes that are no request | [`Raw`] |
 //! | read the event stream | [`EventStream`] |
+//! | turn a box's clock | [`FakeClock`] |
 //! | say what an answer must be | [`Answer`] |
 //!
 //! Everything fails by panicking with what was asked, what came back and the end of the box's log: these are
@@ -21,6 +22,7 @@
 )]
 
 pub mod answer;
+pub mod clock;
 pub mod config;
 pub mod folder;
 pub mod link;
@@ -36,6 +38,7 @@ pub mod terminal;
 pub mod trust;
 
 pub use answer::Answer;
+pub use clock::FakeClock;
 pub use config::BoxConfig;
 pub use folder::Folder;
 pub use link::{Broken, Door, Link};

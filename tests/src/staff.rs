@@ -6,6 +6,7 @@ use hyper::header::HeaderValue;
 use serde_json::json;
 
 use crate::answer::Answer;
+use crate::running_box::RunningBox;
 use crate::shop::Shop;
 use crate::terminal::Terminal;
 
@@ -35,11 +36,11 @@ impl Terminal {
     }
 }
 
-impl Shop {
-    /// The till with the owner signed in, an admin, whose PIN is [`OWNER_PIN`] from the first call on.
-    pub async fn owner(&self) -> Terminal {
-        let mut till = self.till.twin();
-        let Ok(first) = fs::read_to_string(self.running.state("lan/owner-pin")) else {
+impl RunningBox {
+    /// A till with the owner signed in, an admin, whose PIN is [`OWNER_PIN`] from the first call on.
+    pub async fn owner_at(&self, till: &Terminal) -> Terminal {
+        let mut till = till.twin();
+        let Ok(first) = fs::read_to_string(self.state("lan/owner-pin")) else {
             return signed_in(till, "owner", OWNER_PIN).await;
         };
         let first = first.trim();
@@ -47,6 +48,13 @@ impl Shop {
         let change = json!({ "oldPin": first, "newPin": OWNER_PIN });
         till.post("/api/auth/pin", change).await.must_be(204);
         till
+    }
+}
+
+impl Shop {
+    /// The till with the owner signed in.
+    pub async fn owner(&self) -> Terminal {
+        self.running.owner_at(&self.till).await
     }
 
     /// The till with a manager signed in.
