@@ -47,23 +47,36 @@ impl Installed {
 
     /// Waits until `STATUS.TXT` says this, however its lines are broken; gives it.
     pub async fn says(&self, what: &str) -> String {
-        let mut waited = Duration::ZERO;
-        loop {
+        self.wait(what, || {
             let status = self.on_card("STATUS.TXT");
             let words: Vec<&str> = status.split_whitespace().collect();
-            if words.join(" ").contains(what) {
-                return status;
+            words.join(" ").contains(what).then_some(status)
+        })
+        .await
+    }
+
+    /// Waits until it is registered and has taken the token out of the installer's file.
+    pub async fn is_registered(&self) -> String {
+        self.wait("a used token", || self.on_card("storebox.toml").contains("token = \"used\"").then_some(())).await;
+        self.says("[ok] The box is registered All is well.").await
+    }
+
+    /// Waits until its log says something so many times.
+    pub async fn logs(&self, what: &str, times: usize) {
+        self.wait(what, || (self.running.log().matches(what).count() >= times).then_some(())).await;
+    }
+
+    async fn wait<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
+        let mut waited = Duration::ZERO;
+        loop {
+            if let Some(seen) = look() {
+                return seen;
             }
-            let log = self.running.log();
-            assert!(waited < PATIENCE, "STATUS.TXT does not say {what:?}:\n{status}\nthe box's log:\n{log}");
+            let (status, log) = (self.on_card("STATUS.TXT"), self.running.log());
+            assert!(waited < PATIENCE, "there is no {what:?}; STATUS.TXT:\n{status}\nthe box's log:\n{log}");
             tokio::time::sleep(LOOK_AGAIN).await;
             waited += LOOK_AGAIN;
         }
-    }
-
-    /// Waits until it is registered.
-    pub async fn is_registered(&self) -> String {
-        self.says("[ok] The box is registered All is well.").await
     }
 
     /// A till, paired.
