@@ -294,6 +294,23 @@ impl<'a> Machine<'a> {
         output(write);
     }
 
+    /// Copies a partition of a machine that is off into a file of its folder.
+    pub fn copy_partition(&self, label: &str, file: &str) -> Partition {
+        let partition = self.partitions().remove(label).unwrap_or_else(|| panic!("there is no {label}"));
+        let bytes = self.read_disk(partition.start / SECTOR, partition.size / SECTOR);
+        std::fs::write(self.path(file), bytes).expect("the copy can be written");
+        partition
+    }
+
+    /// Writes a file of its folder onto a partition of a machine that is off.
+    pub fn write_partition(&self, partition: &Partition, file: &str) {
+        assert!(self.running.is_none(), "the disk of a machine that is on is in use");
+        let mut write = tool(Network::None, "x86", self.folder.path(), "qemu-io");
+        let Partition { start, size, .. } = partition;
+        write.args(["-f", "qcow2", "-c", &format!("write -s /build/{file} {start} {size}"), "/build/disk.qcow2"]);
+        output(write);
+    }
+
     fn read_disk(&self, sector: u64, sectors: u64) -> Vec<u8> {
         assert!(self.running.is_none(), "the disk of a machine that is on is in use");
         let mut copy = tool(Network::None, "x86", self.folder.path(), "qemu-img");

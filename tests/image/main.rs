@@ -1,7 +1,8 @@
 //! The images as machines and whoever takes them apart see them: started in emulators, cut off, damaged, hung, scanned.
 //!
 //! `STOREBOX_IMAGE` names the built command `image`, `STOREBOX_IMAGES` the folder with the built images of the boards;
-//! `tests/run image` sets both. The rows of the requirements that a test proves stand at the beginning of its name or
+//! `STOREBOX_CLOUD` the reference cloud;
+//! `tests/run image` sets them. The rows of the requirements that a test proves stand at the beginning of its name or
 //! in its comment.
 #![allow(
     clippy::unwrap_used,
@@ -25,6 +26,7 @@ mod lan;
 mod machine;
 mod ports;
 mod power_cuts;
+mod provisioning;
 mod qmp;
 mod raspberry_pi;
 mod root;

@@ -1,23 +1,32 @@
-//! What the box answers to from outside, and how it is found (B9, B10).
+//! What the box answers to from outside, how it is found, and how it finds its cloud (B8, B9, B10).
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use storebox_core::time::Timestamp;
 
 use crate::full;
 use crate::lan::{Lan, ROUTER, STRANGER, shown_addresses};
 use crate::machine::{Hardware, Machine, PORT, START};
+use crate::provisioning::{Card, Cloud, wish};
 use crate::scan::{Protocol, answers, echoes};
 
 /// Multicast DNS, which may answer (RFC 6762).
 const MDNS: u16 = 5353;
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const HOUR_MS: u64 = 3_600_000;
 
 /// Without a DHCP server, then with one, then (in full) after a restart. In between every port, or those up to
-/// `STOREBOX_PORTS`, is asked from the store's network, and from beyond its router.
+/// `STOREBOX_PORTS`, is asked from the store's network, and from beyond its router. Meanwhile the box registers by the
+/// file on its card, with a clock whose battery is empty and no time server (B11).
 #[tokio::test]
-async fn b9_b10_only_the_api_answers_and_only_the_stores_own_network() {
+async fn b8_b9_b10_a_box_in_its_network_registers_and_only_its_api_answers() {
     let lan = Lan::new();
-    let mut machine = Machine::new("ports", Hardware { lan: Some(&lan), ..Hardware::default() });
+    let hardware = Hardware { lan: Some(&lan), clock: Some("1980-01-01T00:00:00"), ..Hardware::default() };
+    let mut machine = Machine::new("ports", hardware);
+    let cloud = Cloud::start(&lan, machine.folder());
+    Card(&machine).write("storebox.toml", &cloud.site(&wish()));
     machine.start().await;
     let own = wait_for_address(&mut machine, |address| address.is_link_local()).await;
     machine.turn_to(SocketAddr::from((own, PORT)));
@@ -60,6 +69,7 @@ async fn b9_b10_only_the_api_answers_and_only_the_stores_own_network() {
     assert_eq!(lan.lost(), 0, "what did not reach the box proves nothing");
     eprintln!("asked them in {:.1} s", begun.elapsed().as_secs_f64());
 
+    assert_registered(&cloud, &machine).await;
     if full() {
         machine.reset().await;
         machine.wait_for_console("Ready.", START).await;
@@ -67,6 +77,36 @@ async fn b9_b10_only_the_api_answers_and_only_the_stores_own_network() {
         let again = wait_for_address(&mut machine, |_| true).await;
         assert_eq!(again, address, "a restart keeps the address");
     }
+    machine.cut_power();
+    assert_says_so(&Card(&machine));
+}
+
+/// Waits until the cloud knows the box as what it is.
+async fn assert_registered(cloud: &Cloud<'_>, machine: &Machine<'_>) {
+    let begun = Instant::now();
+    let known = loop {
+        match cloud.boxes().as_slice() {
+            [one] if one["epoch"] == 1 && machine.console().contains("Ready.") => break one.clone(),
+            [..] => {}
+        }
+        assert!(begun.elapsed() < START, "the box does not register: {:?}", cloud.boxes());
+        tokio::time::sleep(LOOK_AGAIN).await;
+    };
+    assert_eq!((&known["said"]["board"], &known["said"]["encrypted"]), (&"x86".into(), &false.into()), "{known}");
+}
+
+/// The installer pulls the card out and reads it in a laptop.
+fn assert_says_so(card: &Card<'_, '_>) {
+    let status = card.read("STATUS.TXT");
+    eprintln!("{status}");
+    assert!(status.contains("Store      Corner shop") && status.contains("[ok] The box is registered"), "{status}");
+    let written = status.lines().find_map(|line| line.trim().strip_prefix("Written")).expect("it says when");
+    let written: Timestamp = written.trim().parse().expect("times are RFC 3339");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("this machine's clock is set").as_millis();
+    let now = Timestamp::from_millis(u64::try_from(now).unwrap());
+    assert!(now.millis_since(written) < HOUR_MS && written <= now, "the cloud set the clock: {written}, now {now}");
+    let site = card.read("storebox.toml");
+    assert!(site.contains("token = \"used\""), "a used token does not stay on the card: {site}");
 }
 
 /// Waits until the screen shows an address of a kind.
