@@ -13,6 +13,10 @@ use crate::site::Fault;
 /// The file's name.
 pub const FILE: &str = "STATUS.TXT";
 
+/// What is said of a static address that was given up.
+pub const ADDRESS_FAILED: &str = "THE STATIC ADDRESS REACHED NOBODY, so the box takes what the network gives. \
+    See whether address, mask and gateway under [network] in storebox.toml are those of this network.";
+
 /// What the box knows when it writes the file.
 #[derive(Debug)]
 pub struct Report<'r> {
@@ -26,6 +30,8 @@ pub struct Report<'r> {
     pub addresses: &'r [String],
     /// What is wrong with the installer's file; nothing if it was taken.
     pub faults: &'r [Fault],
+    /// The installer's static address reached nobody, so the box goes without.
+    pub address_failed: bool,
     /// How far the way to the cloud goes, as far as the box's own network knows: up to [`Stage::Time`].
     pub reached: Option<Stage>,
     /// The rest of the way.
@@ -142,6 +148,10 @@ impl Report<'_> {
         }
         page.line("");
         self.faults(&mut page);
+        if self.address_failed {
+            page.paragraph("", ADDRESS_FAILED);
+            page.line("");
+        }
         let Standing { steps, what, to_do } = self.standing();
         for (stage, mark) in steps {
             let mark = match mark {

@@ -111,6 +111,11 @@ pub const CLOUD_REQUEST_S: u64 = 30;
 pub const HEARTBEATS_S: RangeInclusive<u64> = 5..=3_600;
 /// How often a box looks whether somebody brought it an installer's file, or a cable.
 pub const SITE_LOOK_S: u64 = 2;
+/// How long a static address may reach nobody before the box takes what the network gives: longer than a switch needs to
+/// open a port (50 s with spanning trees), and with both changes within the three minutes a wrong address may last.
+pub const ADDRESS_TRIAL_S: u64 = 90;
+/// How long the network may give no address either before the static one is tried again.
+pub const ADDRESS_AGAIN_S: u64 = 180;
 /// Certificates of one answer: a chain has three, authorities that take turns a few more.
 pub const CERTIFICATES: usize = 16;
 /// A step of enrolment that failed is tried again after so long, then after twice as long, and so on.

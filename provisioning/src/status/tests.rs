@@ -25,6 +25,7 @@ fn text(enrolment: &Enrolment, reached: Option<Stage>, faults: &[Fault]) -> Stri
         host_name: "storebox.local",
         addresses: &addresses,
         faults,
+        address_failed: false,
         reached,
         enrolment,
     };
@@ -64,6 +65,23 @@ fn b8_the_way_is_shown_as_far_as_it_goes() {
     enrolment.done(NOW, Step::Enrol, Outcome::Refused(Problem::ClaimUsed, None), 0);
     let shown = text(&enrolment, Some(Stage::Time), &[]);
     assert_eq!(marks(&shown), ["[ok]", "[ok]", "[ok]", "[ok]", "[ok]", "[!!]", "[  ]", "[  ]"]);
+}
+
+#[test]
+fn b9_an_address_that_was_given_up_is_said_before_the_way() {
+    let enrolment = claimed();
+    let report = Report {
+        time: NOW.wall,
+        release: "0.1.0",
+        host_name: "storebox.local",
+        addresses: &[],
+        faults: &[],
+        address_failed: true,
+        reached: Some(Stage::Link),
+        enrolment: &enrolment,
+    };
+    let shown = report.text();
+    assert!(shown.find("REACHED NOBODY").unwrap() < shown.find("[ok]").unwrap(), "{shown}");
 }
 
 #[test]

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::machine;
+use super::network::Network;
 use super::site::Place;
 use super::steps::{Asking, Done};
 use super::{Uplink, View};
@@ -65,6 +66,8 @@ pub struct Driver {
     answered_at: Option<Timestamp>,
     heartbeat_at: Duration,
     addresses: Vec<IpAddr>,
+    /// The installer's static address; none where somebody else cares for the network.
+    network: Option<Network>,
     /// What was told last, in `STATUS.TXT` and in the log.
     told: String,
     said: String,
@@ -86,6 +89,7 @@ impl Driver {
         let last = files::read(&folder.join(LAST_SITE)).ok().flatten();
         let site = last.and_then(|text| Site::read(text.as_bytes()).ok()).unwrap_or_default();
         let uplink = Arc::clone(&api.uplink);
+        let network = matches!(place, Some(Place::Card(_))).then(|| Network::load(&folder));
         Self {
             api,
             uplink,
@@ -101,6 +105,7 @@ impl Driver {
             answered_at: None,
             heartbeat_at: Duration::ZERO,
             addresses: machine::addresses(),
+            network,
             told: String::new(),
             said: String::new(),
         }
@@ -113,6 +118,10 @@ impl Driver {
             if first || self.place.as_ref().is_some_and(Place::may_change) {
                 self.look().await;
                 first = false;
+            }
+            if let Some(network) = &mut self.network {
+                let now = self.api.clock.monotonic();
+                network.look(now, self.site.address.as_ref(), !self.addresses.is_empty()).await;
             }
             self.notice_addresses();
             self.tell().await;
@@ -469,6 +478,7 @@ impl Driver {
             host_name: &host_name,
             addresses: &addresses,
             faults: &self.faults,
+            address_failed: self.network.as_ref().is_some_and(Network::has_failed),
             reached: self.reached(),
             enrolment: &self.enrolment,
         };

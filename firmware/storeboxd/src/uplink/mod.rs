@@ -6,6 +6,7 @@
 mod client;
 mod driver;
 mod machine;
+mod network;
 mod site;
 mod steps;
 mod trust;
