@@ -1,19 +1,24 @@
-//! An installer's file on the card, and a cloud in the store's network (B8).
+//! An installer's file on the card, and a cloud in the store's network (B8, B9).
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use storebox_image::layout::SITE_LABEL;
 
+use crate::full;
 use crate::lan::{Lan, ROUTER};
-use crate::machine::Machine;
+use crate::machine::{Hardware, Machine, START};
 use crate::tools::{Network, output, tool};
 
 /// Names the reference cloud's program; `tests/run image` sets it.
 const PROGRAM: &str = "STOREBOX_CLOUD";
 const PORT: u16 = 8444;
+/// How long a wrong address may last.
+const HEALS: Duration = Duration::from_secs(180);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A reference cloud beside the store's router. It ends with the value.
 pub struct Cloud<'l> {
@@ -99,6 +104,32 @@ impl Card<'_, '_> {
         command.args(arguments);
         output(command)
     }
+}
+
+/// An address of another network: whoever looks for the box finds it all the same before three minutes are over, and it
+/// says what was wrong.
+#[tokio::test]
+async fn b9_a_static_address_that_reaches_nobody_heals_within_three_minutes() {
+    if !full() {
+        return;
+    }
+    let lan = Lan::new();
+    let mut machine = Machine::new("address", Hardware { lan: Some(&lan), ..Hardware::default() });
+    lan.serve_addresses(machine.folder());
+    let cloud = Cloud::start(&lan, machine.folder());
+    let wrong = "[network]\naddress = \"10.55.0.20/24\"\ngateway = \"10.55.0.1\"\n";
+    Card(&machine).write("storebox.toml", &format!("{}{wrong}", cloud.site(&wish())));
+    machine.start().await;
+    machine.wait_for_console("https://10.55.0.20", START).await;
+    let taken = Instant::now();
+    while cloud.boxes().iter().all(|one| one["epoch"] != 1) {
+        assert!(taken.elapsed() < HEALS, "nobody finds the box after {HEALS:?}");
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    eprintln!("healed after {:.0} s", taken.elapsed().as_secs_f64());
+    machine.cut_power();
+    let status = Card(&machine).read("STATUS.TXT");
+    assert!(status.contains("REACHED NOBODY") && status.contains("[ok] The box is registered"), "{status}");
 }
 
 /// What a claim for the store of these tests wishes.
