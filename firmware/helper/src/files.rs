@@ -1,8 +1,8 @@
 //! Files below a root: the machine's own, or a test's folder.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use crate::limits::SMALL_FILE_BYTES_MAX;
@@ -75,8 +75,8 @@ pub fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Replaces a file by one with these contents: afterwards, and after a power cut at any moment, it is wholly the old
-/// one or wholly the new one. The name with `.new` behind it is used on the way.
+/// Replaces a file by one with these contents and exactly this mode: afterwards, and after a power cut at any moment, it is
+/// wholly the old one or wholly the new one. The name with `.new` behind it is used on the way.
 ///
 /// # Errors
 /// As writing has them; the old file is unharmed.
@@ -86,6 +86,8 @@ pub fn replace(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     name.push(".new");
     let new = folder.join(name);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&new)?;
+    // The unit's umask takes from a new file what others need who are to read it: networkd is not root.
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(contents)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
