@@ -29,9 +29,14 @@ impl FromStr for Pin {
     /// Takes `sha256/` and base64, as RFC 7469 and Android write it, with two slashes, as curl does, or neither.
     fn from_str(text: &str) -> Result<Self, NotAPin> {
         let text = text.trim();
-        let digits = text.strip_prefix("sha256/").map_or(text, |rest| rest.strip_prefix('/').unwrap_or(rest));
-        let digest = BASE64_STANDARD.decode(digits).map_err(|_| NotAPin)?;
-        digest.try_into().map(Self).map_err(|_| NotAPin)
+        let digits = text.strip_prefix("sha256/").unwrap_or(text);
+        // A slash is also a digit of base64, so what begins with two is read as it stands first.
+        [Some(digits), digits.strip_prefix('/')]
+            .into_iter()
+            .flatten()
+            .find_map(|digits| BASE64_STANDARD.decode(digits).ok()?.try_into().ok())
+            .map(Self)
+            .ok_or(NotAPin)
     }
 }
 
@@ -72,6 +77,12 @@ mod tests {
         assert_eq!(pin.digest()[..3], [0x77, 0xaa, 0xb3]);
         for text in [format!("sha256/{digits}"), format!("sha256//{digits}"), format!(" {digits} ")] {
             assert_eq!(text.parse(), Ok(pin), "{text}");
+        }
+        // One in 64 begins with a slash of its own.
+        let slash = Pin::new([0xff; 32]);
+        assert!(slash.to_string().starts_with("sha256//"));
+        for text in [slash.to_string(), slash.to_string().replace("sha256/", "sha256//")] {
+            assert_eq!(text.parse(), Ok(slash), "{text}");
         }
         for text in ["", "sha256/", "sha256/d6qz", "sha1/d6qzRu9zOECb90Uez27xWltNsj0e1Md7GkYYkVoZWmM=", "no base64!"] {
             assert_eq!(text.parse::<Pin>(), Err(NotAPin), "{text}");
