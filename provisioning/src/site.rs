@@ -3,6 +3,8 @@
 //! It is written by a person in any editor, at a counter, in a hurry. So everything that is wrong in it is said at once,
 //! each with its line and in words, and the file is understood however the editor stored it.
 
+mod write;
+
 use core::fmt;
 use core::net::IpAddr;
 use core::ops::Range;
