@@ -3,13 +3,10 @@
 mod header;
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::path::Path;
 
 use self::header::{ENTRY_BYTES, Header};
-use crate::host::failure::{Failure, OrFail};
 use crate::layout::{FIRST_USABLE_LBA, MIB, SECTOR};
 
 /// Where the first copy keeps its entries. Older firmware of the Raspberry Pi looks nowhere else.
@@ -68,13 +65,28 @@ impl Gpt {
         {
             return Err(Error::Differ);
         }
-        Ok(Self {
-            disk: header::guid(&primary.disk),
-            first_usable_lba: primary.first_usable_lba,
-            last_usable_lba: primary.last_usable_lba,
-            entries_lba: primary.entries_lba,
+        Ok(Self::of(&primary, &entries))
+    }
+
+    /// Reads the first copy alone: on a disk that is larger than the image written to it the second one is not where the
+    /// disk ends.
+    ///
+    /// # Errors
+    /// If it cannot be read or is damaged.
+    pub fn read_first(disk: &mut (impl Read + Seek)) -> Result<Self, Error> {
+        let header = Header::read_first(disk)?;
+        let entries = header.entries(disk)?;
+        Ok(Self::of(&header, &entries))
+    }
+
+    fn of(header: &Header, entries: &[u8]) -> Self {
+        Self {
+            disk: header::guid(&header.disk),
+            first_usable_lba: header.first_usable_lba,
+            last_usable_lba: header.last_usable_lba,
+            entries_lba: header.entries_lba,
             partitions: entries.chunks(ENTRY_BYTES).zip(1..).filter_map(header::partition).collect(),
-        })
+        }
     }
 
     /// The bytes of the disk that the partition of a name covers.
@@ -118,17 +130,6 @@ impl Gpt {
         }
         faults
     }
-}
-
-/// Reads the table of an image that was just made, whose partitions are to be named `labels`, in this order.
-///
-/// # Errors
-/// If the table is damaged, or not as on our disks.
-pub fn check_image(image: &Path, labels: &[&str]) -> Result<(), Failure> {
-    let wrong = || format!("the partition table of {} is not right", image.display());
-    let gpt = Gpt::read(&mut File::open(image).or_fail(wrong)?).or_fail(wrong)?;
-    let faults: Vec<String> = gpt.check(labels).iter().map(|fault| format!("  {fault}")).collect();
-    if faults.is_empty() { Ok(()) } else { Err(Failure::new(format!("{}:\n{}", wrong(), faults.join("\n")))) }
 }
 
 /// Does what Windows does to a disk it mounts: the first copy's entries are moved to right before the first usable
@@ -298,6 +299,17 @@ mod tests {
             assert!(Gpt::read(&mut Cursor::new(bytes)).is_err(), "byte {place}");
         }
         assert!(Gpt::read(&mut Cursor::new(whole)).is_ok());
+    }
+
+    /// A card is larger than the image on it. `B8`
+    #[test]
+    fn the_first_copy_alone_is_read_on_a_larger_disk() {
+        let mut larger = disk(34);
+        larger.get_mut().resize(16 << 20, 0);
+        assert!(Gpt::read(&mut larger).is_err());
+        assert_eq!(Gpt::read_first(&mut larger).unwrap(), Gpt::read(&mut disk(34)).unwrap());
+        larger.get_mut()[1090] ^= 1;
+        assert!(Gpt::read_first(&mut larger).is_err());
     }
 
     #[test]

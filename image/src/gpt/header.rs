@@ -37,11 +37,7 @@ impl Header {
     pub(super) fn read_both(disk: &mut (impl Read + Seek)) -> Result<(Self, Self), Error> {
         let sectors = disk.seek(SeekFrom::End(0)).map_err(Error::Io)? / SECTOR;
         let last = sectors.saturating_sub(1);
-        let protective = sector(disk, 0)?;
-        if protective.get(510..) != Some(&[0x55, 0xaa]) || protective.get(450) != Some(&0xee) {
-            return Err(Error::Damaged(Copy::Primary, "no protective record at sector 0"));
-        }
-        let primary = Self::read(disk, Copy::Primary, 1)?;
+        let primary = Self::read_first(disk)?;
         let backup = Self::read(disk, Copy::Backup, last)?;
         if primary.other_lba != last {
             return Err(Error::Damaged(Copy::Primary, "its copy is not at the end of the disk"));
@@ -56,6 +52,15 @@ impl Header {
             return Err(Error::Damaged(Copy::Primary, "its entries are not before the partitions"));
         }
         Ok((primary, backup))
+    }
+
+    /// The header at the disk's begin.
+    pub(super) fn read_first(disk: &mut (impl Read + Seek)) -> Result<Self, Error> {
+        let protective = sector(disk, 0)?;
+        if protective.get(510..) != Some(&[0x55, 0xaa]) || protective.get(450) != Some(&0xee) {
+            return Err(Error::Damaged(Copy::Primary, "no protective record at sector 0"));
+        }
+        Self::read(disk, Copy::Primary, 1)
     }
 
     fn read(disk: &mut (impl Read + Seek), copy: Copy, lba: u64) -> Result<Self, Error> {

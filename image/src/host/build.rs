@@ -19,7 +19,7 @@ use crate::host::sbom;
 use crate::host::source::Source;
 use crate::host::toolroot::ToolRoot;
 use crate::host::verity::{self, Compression, PackedRoot};
-use crate::host::{gpt, raspberry_pi, uefi};
+use crate::host::{raspberry_pi, uefi};
 use crate::layout::{DATA_LABEL, ESP_LABEL, SELECT_LABEL, SITE_LABEL, Slot, types};
 
 /// How to build.
@@ -86,7 +86,7 @@ pub fn build(board: &Board, source: &Source, options: &Options, progress: &mut P
     progress.note("writing the disk image");
     let partitions = partitions(board, &packed, boot);
     let disk = disk::write(work, &tools, source, &board.name, &partitions)?;
-    gpt::check_image(&disk, &partitions.iter().map(|partition| partition.label).collect::<Vec<_>>())?;
+    disk::check_image(&disk, &partitions.iter().map(|partition| partition.label).collect::<Vec<_>>())?;
 
     let image = image_file(&options.output, board);
     std::fs::rename(&disk, &image).or_fail(|| format!("cannot name the image {}", image.display()))?;

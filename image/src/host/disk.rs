@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
+use crate::gpt::Gpt;
 use crate::host::failure::{Failure, OrFail};
 use crate::host::files;
 use crate::host::source::Source;
@@ -83,6 +84,17 @@ pub fn write(
         start_mib += partition.size_mib;
     }
     Ok(image)
+}
+
+/// Reads the table of an image that was just made, whose partitions are to be named `labels`, in this order.
+///
+/// # Errors
+/// If the table is damaged, or not as on our disks.
+pub fn check_image(image: &Path, labels: &[&str]) -> Result<(), Failure> {
+    let wrong = || format!("the partition table of {} is not right", image.display());
+    let gpt = Gpt::read(&mut File::open(image).or_fail(wrong)?).or_fail(wrong)?;
+    let faults: Vec<String> = gpt.check(labels).iter().map(|fault| format!("  {fault}")).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Failure::new(format!("{}:\n{}", wrong(), faults.join("\n")))) }
 }
 
 /// The script sfdisk(8) makes the table from. Every identifier is the same in every build.

@@ -9,7 +9,6 @@ mod cpio;
 pub mod disk;
 pub mod failure;
 pub mod files;
-pub mod gpt;
 pub mod kernel;
 mod kernel_module;
 pub mod machine;
@@ -27,3 +26,5 @@ pub mod toolroot;
 mod trim;
 mod uefi;
 pub mod verity;
+
+pub use crate::gpt;
