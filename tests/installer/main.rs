@@ -11,5 +11,8 @@
     reason = "tests fail by panicking"
 )]
 
+mod card;
+mod flash;
+mod liar;
 mod program;
 mod site;

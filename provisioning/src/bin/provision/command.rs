@@ -3,7 +3,7 @@
 use lexopt::{Arg, Parser};
 
 use crate::failure::Failure;
-use crate::{site, terminal};
+use crate::{flash, site, terminal};
 
 /// A command.
 pub struct Command {
@@ -18,12 +18,10 @@ pub struct Command {
 }
 
 /// All of them, in the order one meets them.
-const COMMANDS: [Command; 1] = [Command {
-    name: "site",
-    purpose: "makes and checks the installer's file, storebox.toml",
-    help: "",
-    run: site::run,
-}];
+const COMMANDS: [Command; 2] = [
+    Command { name: "site", purpose: "makes and checks the installer's file, storebox.toml", help: "", run: site::run },
+    Command { name: "flash", purpose: "writes an image to a card or disk", help: flash::HELP, run: flash::run },
+];
 
 const ABOUT: &str = "What an installer does with a store box before it is switched on, and after.";
 

@@ -1,9 +1,13 @@
 //! `provision`: what an installer does before a box is switched on and after. `provision --help` says how.
 
+mod card;
 mod clock;
 mod command;
 mod failure;
+mod flash;
+mod interrupt;
 mod output;
+mod progress;
 mod qr;
 mod site;
 mod terminal;

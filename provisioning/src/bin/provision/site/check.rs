@@ -34,7 +34,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), Failure> {
         }
     }
     let file = file.ok_or_else(|| Failure::usage("which file?"))?;
-    let site = read(&file)?;
+    let (site, _) = read(&file)?;
     terminal::print(&words(&site))?;
     if file != Path::new("-") && file.file_name().is_none_or(|name| name != FILE) {
         terminal::say(&format!("Beware: a box takes it under the name {FILE} only."));
@@ -42,15 +42,17 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads an installer's file.
+/// Reads an installer's file: what it says, and its bytes.
 ///
 /// # Errors
 /// If it cannot be read, or a box would not take it; the message has every fault with its line.
-pub fn read(file: &Path) -> Result<Site, Failure> {
-    Site::read(&bytes(file)?).map_err(|faults| {
+pub fn read(file: &Path) -> Result<(Site, Vec<u8>), Failure> {
+    let bytes = bytes(file)?;
+    let site = Site::read(&bytes).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
         Failure::data(format!("a box does not take {}:{}", file.display(), lines.concat()))
-    })
+    })?;
+    Ok((site, bytes))
 }
 
 /// The bytes of a file, or a few more than one may have.

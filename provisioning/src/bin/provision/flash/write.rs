@@ -1,0 +1,98 @@
+//! Writing an image, and reading back what became of it.
+//!
+//! The first chunk, with the partition table, is made zeros before anything else and written last. A target that was given
+//! up on half way is empty to every computer, and no box starts from it.
+
+use storebox_image::layout::MIB;
+
+use super::image::{CHUNK, Image, length};
+use super::target::Target;
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::progress::{Progress, megabytes};
+
+/// Written between two waits for the disk: enough to be quick, little enough that what is shown is true.
+const SYNC_EVERY: u64 = 16 * MIB;
+
+/// Writes an image over everything that is on a target of `room` bytes.
+///
+/// # Errors
+/// If the target or the image fails on the way, or somebody interrupts. The target is of no use then.
+pub fn write(image: &Image, target: &Target, room: u64, interrupt: &Interrupt) -> Result<(), Failure> {
+    target.prepare(image.bytes)?;
+    clear(image, target, room)?;
+    let mut progress = Progress::begin("Writing", Some(image.bytes));
+    let mut source = image.open()?;
+    let (mut first, mut chunk) = (vec![0; CHUNK], vec![0; CHUNK]);
+    let read = image.next(&mut *source, &mut first)?;
+    first.truncate(read);
+    let (mut place, mut synced) = (length(&first), length(&first));
+    loop {
+        let read = image.next(&mut *source, &mut chunk)?;
+        let Some(piece) = chunk.get(..read).filter(|piece| !piece.is_empty()) else { break };
+        target.write(piece, place)?;
+        place += length(piece);
+        if place - synced >= SYNC_EVERY {
+            target.sync(place)?;
+            progress.add(place - synced);
+            synced = place;
+        }
+        stop_if(interrupt)?;
+    }
+    if place != image.bytes {
+        return Err(Failure::new("the image changed while it was read: start again"));
+    }
+    target.sync(place)?;
+    progress.add(place - synced);
+    target.write(&first, 0)?;
+    target.sync(0)?;
+    progress.add(length(&first));
+    Ok(())
+}
+
+/// Takes away the partition table that was there, and its copy where the disk ends.
+fn clear(image: &Image, target: &Target, room: u64) -> Result<(), Failure> {
+    let zeros = vec![0; CHUNK];
+    let first = usize::try_from(image.bytes).unwrap_or(CHUNK).min(CHUNK);
+    target.write(zeros.get(..first).unwrap_or_default(), 0)?;
+    // A disk's size is a number of sectors; the last chunk of one is behind the image, or overlaps it.
+    let last = room.saturating_sub(MIB);
+    if target.is_disk() && last > 0 {
+        target.write(&zeros, last)?;
+    }
+    target.sync(0)
+}
+
+/// Reads back everything and compares it with the image.
+///
+/// # Errors
+/// If a byte differs, and where; if the target or the image cannot be read, or somebody interrupts.
+pub fn verify(image: &Image, target: &Target, interrupt: &Interrupt) -> Result<(), Failure> {
+    let mut reader = target.reader(image.bytes)?;
+    let mut progress = Progress::begin("Checking", Some(image.bytes));
+    let mut source = image.open()?;
+    let mut chunk = vec![0; CHUNK];
+    let mut place = 0;
+    loop {
+        let read = image.next(&mut *source, &mut chunk)?;
+        let Some(piece) = chunk.get(..read).filter(|piece| !piece.is_empty()) else { return Ok(()) };
+        let found = reader.read(place, piece.len())?;
+        if found != piece {
+            let offset = found.iter().zip(piece).take_while(|(found, piece)| found == piece).count();
+            let at = place + u64::try_from(offset).unwrap_or_default();
+            return Err(Failure::new(format!(
+                "{} gives back something else than was written, first at byte {at} ({}): it is worn out, or smaller than \
+                 it says; take another",
+                target.name,
+                megabytes(at)
+            )));
+        }
+        place += length(piece);
+        progress.add(length(piece));
+        stop_if(interrupt)?;
+    }
+}
+
+fn stop_if(interrupt: &Interrupt) -> Result<(), Failure> {
+    if interrupt.came() { Err(Failure::new("interrupted")) } else { Ok(()) }
+}
