@@ -11,8 +11,11 @@
     reason = "tests fail by panicking"
 )]
 
+mod boxes;
 mod card;
+mod claim;
 mod flash;
+mod imager;
 mod liar;
 mod program;
 mod site;

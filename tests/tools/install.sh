@@ -41,10 +41,13 @@ have() {
   case $1 in
     build-essential) command -v cc >/dev/null && command -v make >/dev/null ;;
     nftables) [ -x /usr/sbin/nft ] ;;
+    bsdutils) command -v script >/dev/null ;;
     dosfstools) [ -x /usr/sbin/mkfs.vfat ] && [ -x /usr/sbin/fsck.vfat ] ;;
+    e2fsprogs) [ -x /usr/sbin/mkfs.ext4 ] ;;
     fdisk) [ -x /usr/sbin/sfdisk ] ;;
     iproute2) command -v ip >/dev/null ;;
     libfaketime) [ -n "$(faketime_lib)" ] ;;
+    mount) command -v mount >/dev/null && [ -x /usr/sbin/losetup ] ;;
     mtools) command -v mcopy >/dev/null ;;
     python3-venv) python_with_venv >/dev/null ;;
     zbar-tools) command -v zbarimg >/dev/null ;;

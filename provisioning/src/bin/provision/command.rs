@@ -3,7 +3,7 @@
 use lexopt::{Arg, Parser};
 
 use crate::failure::Failure;
-use crate::{flash, site, terminal};
+use crate::{claim, find, flash, imager, site, status, terminal};
 
 /// A command.
 pub struct Command {
@@ -18,9 +18,18 @@ pub struct Command {
 }
 
 /// All of them, in the order one meets them.
-const COMMANDS: [Command; 2] = [
+const COMMANDS: [Command; 6] = [
     Command { name: "site", purpose: "makes and checks the installer's file, storebox.toml", help: "", run: site::run },
+    Command { name: "claim", purpose: "makes a claim at the cloud, and its file", help: claim::HELP, run: claim::run },
     Command { name: "flash", purpose: "writes an image to a card or disk", help: flash::HELP, run: flash::run },
+    Command { name: "find", purpose: "finds the boxes on this network", help: find::HELP, run: find::run },
+    Command {
+        name: "status",
+        purpose: "shows how a box is, or what it wrote on its card",
+        help: status::HELP,
+        run: status::run,
+    },
+    Command { name: "imager", purpose: "makes the list for Raspberry Pi Imager", help: imager::HELP, run: imager::run },
 ];
 
 const ABOUT: &str = "What an installer does with a store box before it is switched on, and after.";

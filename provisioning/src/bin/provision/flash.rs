@@ -1,7 +1,7 @@
 //! `provision flash`
 
 mod disks;
-mod image;
+pub mod image;
 mod ioctl;
 mod target;
 mod write;
@@ -14,9 +14,8 @@ use std::path::{Path, PathBuf};
 use lexopt::Arg;
 use storebox_provisioning::site;
 
-pub use self::image::Image;
-
 use self::disks::{Computer, Disk, Kind};
+use self::image::Image;
 use self::target::Target;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;

@@ -1,15 +1,21 @@
 //! `provision`: what an installer does before a box is switched on and after. `provision --help` says how.
 
+mod boxes;
 mod card;
+mod claim;
 mod clock;
 mod command;
 mod failure;
+mod find;
 mod flash;
+mod http;
+mod imager;
 mod interrupt;
 mod output;
 mod progress;
 mod qr;
 mod site;
+mod status;
 mod terminal;
 
 use std::process::ExitCode;
