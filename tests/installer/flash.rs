@@ -233,7 +233,21 @@ fn b8_flash_finds_a_card_that_lies() {
     let place = format!("first at byte {}", 50 << 20);
     flash(folder.path(), &card, &[]).expect(70, &["something else than was written", &place, "take another", LOST]);
     drop(card);
-    assert!(liar.into_bytes()[..50 << 20] == image[..50 << 20]);
+    let found = liar.into_bytes();
+    assert!(found[MIB..50 << 20] == image[MIB..50 << 20]);
+    assert!(found[..MIB].iter().all(|byte| *byte == 0), "no table is on it");
+}
+
+/// Its last chunk is where the first one belongs, and only the first is written after everything was read back.
+#[test]
+fn b8_flash_finds_a_card_whose_end_is_its_begin() {
+    let (folder, image) = bench("wraps");
+    let liar = Liar::new(folder.path(), 96 * MIB, Fault::Wraps(73 << 20));
+    let card = Loop::over(&liar.file(), &[]);
+    assert_eq!(image.len(), 74 * MIB);
+    flash(folder.path(), &card, &[]).expect(70, &["something else than was written", LOST]);
+    drop(card);
+    assert!(liar.into_bytes()[..MIB].iter().all(|byte| *byte == 0), "no table is on it");
 }
 
 #[test]

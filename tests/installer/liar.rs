@@ -15,6 +15,8 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 pub enum Fault {
     /// What is written from this byte on is acknowledged and forgotten.
     Forgets(u64),
+    /// It has as many bytes as this; what is beyond is at its begin again.
+    Wraps(u64),
     /// From the first write at or beyond this byte on nothing is answered but errors.
     Vanishes(u64),
     /// The first write at or beyond this byte is held until the test lets go.
@@ -159,9 +161,17 @@ impl Card {
 
     fn read(&mut self, offset: u64, size: u32) -> Result<Vec<u8>, Errno> {
         self.present()?;
-        let start = usize::try_from(offset).unwrap().min(self.bytes.len());
+        let start = usize::try_from(self.place(offset)).unwrap().min(self.bytes.len());
         let end = (start + usize::try_from(size).unwrap()).min(self.bytes.len());
         Ok(self.bytes[start..end].to_vec())
+    }
+
+    /// Where a byte is.
+    fn place(&self, offset: u64) -> u64 {
+        match self.fault {
+            Fault::Wraps(bytes) => offset % bytes,
+            Fault::Forgets(_) | Fault::Vanishes(_) | Fault::Stalls(_) => offset,
+        }
     }
 
     fn write(&mut self, offset: u64, data: &[u8]) -> Result<Vec<u8>, Errno> {
@@ -173,14 +183,14 @@ impl Card {
                 self.stalled.send(()).unwrap();
                 let _told = self.told.recv();
             }
-            Fault::Forgets(_) | Fault::Vanishes(_) | Fault::Stalls(_) => {}
+            Fault::Forgets(_) | Fault::Wraps(_) | Fault::Vanishes(_) | Fault::Stalls(_) => {}
         }
         self.present()?;
         let kept = match self.fault {
             Fault::Forgets(from) => data.len().min(usize::try_from(from.saturating_sub(offset)).unwrap()),
-            Fault::Vanishes(_) | Fault::Stalls(_) => data.len(),
+            Fault::Wraps(_) | Fault::Vanishes(_) | Fault::Stalls(_) => data.len(),
         };
-        let start = usize::try_from(offset).unwrap();
+        let start = usize::try_from(self.place(offset)).unwrap();
         self.bytes[start..start + kept].copy_from_slice(&data[..kept]);
         Ok(numbers(&[u64::try_from(data.len()).unwrap()]))
     }

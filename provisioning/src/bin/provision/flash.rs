@@ -63,8 +63,7 @@ pub fn run(arguments: lexopt::Parser) -> Result<(), Failure> {
     terminal::say(&format!("{}: {}, SHA-256 {}", image_path.display(), megabytes(image.bytes), image.sha256));
     let (target, room) = goal.open(&image, &wish)?;
     let interrupt = Interrupt::hold()?;
-    let written = write::write(&image, &target, room, &interrupt);
-    written.and_then(|()| write::verify(&image, &target, &interrupt)).map_err(|failure| {
+    write::write(&image, &target, room, &interrupt).map_err(|failure| {
         target.discard();
         let name = &target.name;
         let left = if target.is_disk() {
