@@ -6,6 +6,7 @@ mod claim;
 mod clock;
 mod command;
 mod failure;
+mod fat;
 mod find;
 mod flash;
 mod http;
