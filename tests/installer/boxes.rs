@@ -53,7 +53,7 @@ fn b8_boxes_are_found_on_the_computers_own_network() {
     let mut command = Command::new("unshare");
     command.args(["--net", "sh", "-ec", &script]).current_dir(folder.path()).stdin(Stdio::null());
     let said = Said::of(command.output().expect("unshare(1) is there"));
-    let said = said.expect(0, &["Asking 10.77.0.0/28", "FINGERPRINT"]);
+    let said = said.expect(0, &["Network 10.77.0.0/28", "28 of 28", "FINGERPRINT"]);
     let rows: Vec<Vec<&str>> = said.out.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows.len(), 2, "{}", said.out);
     assert_eq!((rows[0][0], rows[0][3]), ("10.77.0.5", "bakery"));

@@ -9,11 +9,12 @@ use lexopt::{Arg, ValueExt};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::boxes::Found;
 use crate::failure::{Failure, OrFail};
 use crate::http::{self, Client, Trust};
+use crate::progress::{Progress, Unit};
 use crate::terminal;
 
 /// What `provision find --help` prints.
@@ -61,7 +62,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result<(), Failure> {
         return Err(Failure::new("this computer has no network: connect it to the one the box is in"));
     }
     for network in &networks {
-        terminal::say(&format!("Asking {network}"));
+        terminal::say(&format!("Network {network}"));
     }
     let hosts: Vec<Ipv4Addr> = networks.iter().flat_map(Network::hosts).collect();
     let client = Client::new(Trust::Anybody, timeout, ANSWER)?;
@@ -130,14 +131,23 @@ fn networks() -> Result<Vec<Network>, Failure> {
     Ok(networks)
 }
 
-type Boxes = BTreeMap<(Ipv4Addr, u16), Found>;
+type Place = (Ipv4Addr, u16);
+type Boxes = BTreeMap<Place, Found>;
 
 /// Asks all of them; who does not answer as a box does not count.
 async fn scan(client: Client, hosts: Vec<Ipv4Addr>, ports: Vec<u16>) -> Result<Boxes, Failure> {
     let room = Arc::new(Semaphore::new(AT_ONCE));
     let mut asked = JoinSet::new();
     let mut found = Boxes::new();
-    for (host, port) in hosts.iter().flat_map(|host| ports.iter().map(move |port| (*host, *port))) {
+    let places: Vec<_> = hosts.iter().flat_map(|host| ports.iter().map(move |port| (*host, *port))).collect();
+    let mut progress = Progress::of("Asking", Unit::Items("addresses and ports"), u64::try_from(places.len()).ok());
+    let mut note = |answer: Result<(Place, Result<Found, Failure>), JoinError>| {
+        progress.add(1);
+        if let Ok((place, Ok(answer))) = answer {
+            found.insert(place, answer);
+        }
+    };
+    for (host, port) in places {
         let permit = Arc::clone(&room).acquire_owned().await.or_fail(|| "cannot ask".to_owned())?;
         let client = client.clone();
         asked.spawn(async move {
@@ -145,12 +155,14 @@ async fn scan(client: Client, hosts: Vec<Ipv4Addr>, ports: Vec<u16>) -> Result<B
             drop(permit);
             ((host, port), answer)
         });
-    }
-    while let Some(answer) = asked.join_next().await {
-        if let Ok((place, Ok(answer))) = answer {
-            found.insert(place, answer);
+        while let Some(answer) = asked.try_join_next() {
+            note(answer);
         }
     }
+    while let Some(answer) = asked.join_next().await {
+        note(answer);
+    }
+    drop(progress);
     Ok(found)
 }
 

@@ -12,9 +12,19 @@ const REPEAT: Duration = Duration::from_secs(5);
 /// Before this a rate says nothing.
 const MEASURED: Duration = Duration::from_secs(1);
 
-/// A step that counts bytes. Its last line is shown when it ends.
+/// What a step counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes, shown in decimal megabytes and with their rate.
+    Bytes,
+    /// Anything else, by its name.
+    Items(&'static str),
+}
+
+/// A step that takes a while. Its last line is shown when it ends.
 pub struct Progress {
     label: &'static str,
+    unit: Unit,
     total: Option<u64>,
     done: u64,
     begun: Instant,
@@ -25,15 +35,20 @@ pub struct Progress {
 impl Progress {
     /// Begins a step of `total` bytes, if that is known.
     pub fn begin(label: &'static str, total: Option<u64>) -> Self {
-        let now = clock::monotonic();
-        let progress = Self { label, total, done: 0, begun: now, shown: now, is_terminal: io::stderr().is_terminal() };
+        Self::of(label, Unit::Bytes, total)
+    }
+
+    /// Begins a step of anything.
+    pub fn of(label: &'static str, unit: Unit, total: Option<u64>) -> Self {
+        let (now, is_terminal) = (clock::monotonic(), io::stderr().is_terminal());
+        let progress = Self { label, unit, total, done: 0, begun: now, shown: now, is_terminal };
         progress.show();
         progress
     }
 
-    /// Counts bytes that are done.
-    pub fn add(&mut self, bytes: u64) {
-        self.done = self.done.saturating_add(bytes);
+    /// Counts what is done.
+    pub fn add(&mut self, more: u64) {
+        self.done = self.done.saturating_add(more);
         let every = if self.is_terminal { REWRITE } else { REPEAT };
         if clock::monotonic().duration_since(self.shown) >= every {
             self.shown = clock::monotonic();
@@ -43,7 +58,14 @@ impl Progress {
 
     /// What cannot be shown is no reason to stop.
     fn show(&self) {
-        let line = line(self.label, self.done, self.total, clock::monotonic().duration_since(self.begun));
+        let elapsed = clock::monotonic().duration_since(self.begun);
+        let line = match self.unit {
+            Unit::Bytes => line(self.label, self.done, self.total, elapsed),
+            Unit::Items(name) => {
+                let of = self.total.map(|total| format!(" of {total}")).unwrap_or_default();
+                format!("{}: {}{of} {name}", self.label, self.done)
+            }
+        };
         let (start, end) = if self.is_terminal { ("\r", "\x1b[K") } else { ("", "\n") };
         let mut err = io::stderr();
         let _shown = write!(err, "{start}{line}{end}").and_then(|()| err.flush());
