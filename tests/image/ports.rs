@@ -86,7 +86,9 @@ async fn assert_registered(cloud: &Cloud<'_>, machine: &Machine<'_>) {
     let begun = Instant::now();
     let known = loop {
         match cloud.boxes().as_slice() {
-            [one] if one["epoch"] == 1 && machine.console().contains("Ready.") => break one.clone(),
+            [one] if one["epoch"] == 1 && machine.console().contains("Registered for Corner shop.") => {
+                break one.clone();
+            }
             [..] => {}
         }
         assert!(begun.elapsed() < START, "the box does not register: {:?}", cloud.boxes());

@@ -39,6 +39,9 @@ pub struct BoxStatus {
     pub pending_uploads: u64,
     /// How the box stands with the cloud.
     pub connectivity: Connectivity,
+    /// How far it has come with being registered there, in a sentence; absent for a box that belongs to no store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<String>,
     /// When this was written, by the clock on the wall.
     pub at: Timestamp,
 }

@@ -88,6 +88,9 @@ fn state(service: &Service) -> String {
 }
 
 fn cloud(status: &BoxStatus) -> String {
+    if let Some(sentence) = &status.registration {
+        return sentence.clone();
+    }
     match (status.connectivity, status.pending_uploads) {
         (Connectivity::LocalOnly, _) => "None is configured; none is needed.".to_owned(),
         (Connectivity::Offline, 0) => "Cannot be reached. Nothing waits for it.".to_owned(),

@@ -61,6 +61,7 @@ impl ScreenStatus {
             owner_pin: None,
             pending_uploads: 0,
             connectivity: config.connectivity(),
+            registration: None,
             at: now,
         };
         let mut this = Self { path, told_at: clock.monotonic(), clock, status, trouble: None };
@@ -113,6 +114,7 @@ impl ScreenStatus {
             pairing_secret: accepts_the_first.then(|| api.secret.expose().to_owned()),
             owner_pin: api.owner.pin(),
             connectivity: api.connectivity,
+            registration: api.uplink.view().and_then(|view| view.sentence()),
             ..self.status.clone()
         });
     }

@@ -21,6 +21,7 @@ pub fn selling() -> BoxStatus {
         owner_pin: None,
         pending_uploads: 0,
         connectivity: Connectivity::Offline,
+        registration: None,
         at: noon,
     }
 }
@@ -39,6 +40,13 @@ fn facts(service: Service) -> Facts {
 fn check(facts: &Facts, expected: &str) {
     let shown = render(facts);
     assert_eq!(shown.join("\n"), expected.trim_end(), "\n{}", shown.join("\n"));
+}
+
+#[test]
+fn b8_a_claimed_box_shows_how_far_it_is() {
+    let registration = Some("Not yet: The cloud answers.".to_owned());
+    let shown = facts(Service::Speaks(BoxStatus { registration, ..fresh() }));
+    assert_eq!(said(&shown, "Cloud"), "Not yet: The cloud answers.");
 }
 
 /// What is said beside a label, and in the last lines.

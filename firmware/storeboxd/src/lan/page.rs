@@ -43,16 +43,17 @@ fn render(api: &Api, state: &Snapshot) -> Markup {
         }
         _ => ("Not selling", "The store cannot be read or written. The box restarts by itself."),
     };
-    let cloud = match api.connectivity {
-        Connectivity::LocalOnly => "none configured, and none needed",
-        Connectivity::Offline => "offline; sales go on and are kept for it",
-    };
     let uplink = api.uplink.view();
+    let cloud = match (uplink.as_ref().and_then(|view| view.sentence()), api.connectivity) {
+        (Some(sentence), _) => sentence,
+        (None, Connectivity::LocalOnly) => "none configured, and none needed".to_owned(),
+        (None, Connectivity::Offline) => "offline; sales go on and are kept for it".to_owned(),
+    };
     let rows: [(&str, String); 9] = [
-        ("Cloud", cloud.to_owned()),
+        ("Cloud", cloud),
         ("Open orders", state.counts.open_orders.to_string()),
         ("Paired terminals", state.counts.devices.to_string()),
-        ("Waiting for the cloud", format!("{} changes", state.counts.outbox)),
+        ("Changes kept for the cloud", state.counts.outbox.to_string()),
         ("Refused writes to look at", state.counts.refused_writes.to_string()),
         ("Unreadable records", state.counts.quarantined.to_string()),
         ("Disk", state.disk_space()),

@@ -18,7 +18,7 @@ use storebox_core::text::Name;
 use storebox_core::time::Timestamp;
 use storebox_provisioning::identity::BoxId;
 use storebox_provisioning::site::Fault;
-use storebox_provisioning::status::Standing;
+use storebox_provisioning::status::{Mark, Standing};
 
 pub use driver::Driver;
 pub use site::Place;
@@ -38,6 +38,20 @@ pub struct View {
     pub faults: Vec<Fault>,
     /// When the cloud last answered, by the box's clock.
     pub answered_at: Option<Timestamp>,
+}
+
+impl View {
+    /// How far the box has come, in a sentence; none if it belongs to no store.
+    pub fn sentence(&self) -> Option<String> {
+        self.cloud.as_ref()?;
+        let broken = self.standing.steps.iter().find(|(_, mark)| *mark == Mark::Broken);
+        Some(match (broken, &self.store) {
+            (Some(_), _) if !self.standing.what.is_empty() => self.standing.what.to_owned(),
+            (Some((stage, _)), _) => format!("Not yet: {}.", stage.title()),
+            (None, Some(store)) => format!("Registered for {}.", store.as_str()),
+            (None, None) => "The box registers.".to_owned(),
+        })
+    }
 }
 
 /// What the driver tells everybody else.
