@@ -1,14 +1,18 @@
 //! The reference cloud as strangers see it: with curl and OpenSSL, which know nothing of us.
 //!
-//! `STOREBOX_CLOUD` names its program; `tests/run cloud` sets it. The rows of the requirements that a test proves stand at
+//! `STOREBOX_CLOUD` names its program and `STOREBOX_POSTGRES` the folder of PostgreSQL's; `tests/run cloud` sets both. The rows of the requirements that a test proves stand at
 //! the beginning of its name.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "tests fail by panicking"
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and wait in real time"
 )]
 
+mod cluster;
 mod enrolment;
+mod instances;
 mod reference;
+mod stranger;

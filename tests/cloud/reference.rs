@@ -1,34 +1,115 @@
 //! A reference cloud of a test's own.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 
 use serde_json::Value;
 use storebox_tests::Folder;
 
+use crate::cluster::Cluster;
+
 /// Names the cloud's program; `tests/run` sets it.
 const PROGRAM: &str = "STOREBOX_CLOUD";
 
-/// The program, and the folder it keeps everything in. It ends with the value.
+/// Where a cloud keeps what it knows.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// In its own folder.
+    Embedded,
+    /// In PostgreSQL.
+    Postgres,
+}
+
+/// Makes a test of each function, once for each database.
+macro_rules! on_each_database {
+    ($($name:ident)+) => {
+        mod embedded {
+            $(#[test] fn $name() { super::$name(crate::reference::Kind::Embedded); })+
+        }
+        mod postgres {
+            $(#[test] fn $name() { super::$name(crate::reference::Kind::Postgres); })+
+        }
+    };
+}
+pub(crate) use on_each_database;
+
+/// The program, and the folder of the test. It ends with the value.
 pub struct Reference {
     process: Child,
     url: String,
-    folder: Folder,
+    folder: Arc<Folder>,
+    /// What its command line says besides.
+    arguments: Vec<OsString>,
+    /// Where its keys are, in the test's folder.
+    data: String,
+    /// The server that it needs.
+    cluster: Option<Arc<Cluster>>,
 }
 
 impl Reference {
     /// Starts a cloud that knows nobody.
-    pub fn start(label: &str) -> Self {
-        let folder = Folder::new(label);
-        let (process, url) = launch(&folder);
-        Self { process, url, folder }
+    pub fn start_on(kind: Kind) -> Self {
+        Self::start_with(kind, &[])
     }
 
-    /// Kills it and starts it again: what it knows is on its disk.
+    /// The same, with more on its command line.
+    pub fn start_with(kind: Kind, arguments: &[&str]) -> Self {
+        let cluster = match kind {
+            Kind::Embedded => None,
+            Kind::Postgres => Some(Cluster::shared()),
+        };
+        Self::start_in(cluster, arguments)
+    }
+
+    /// The same, with its state in this server.
+    pub fn start_in(cluster: Option<Arc<Cluster>>, arguments: &[&str]) -> Self {
+        let folder = Arc::new(Folder::new("cloud"));
+        let mut all: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        if let Some(cluster) = &cluster {
+            all.extend(["--database".into(), cluster.database().into()]);
+        }
+        let (process, url) = launch(&folder, "cloud", &all);
+        Self { process, url, folder, arguments: all, data: "cloud".to_owned(), cluster }
+    }
+
+    /// Starts another instance on the same database, in the same folder, with a copy of the keys.
+    pub fn beside(&self, data: &str) -> Self {
+        self.beside_with(data, self.arguments.clone())
+    }
+
+    /// The same on another database.
+    pub fn beside_on(&self, data: &str, database: &str) -> Self {
+        self.beside_with(data, vec!["--database".into(), database.into()])
+    }
+
+    fn beside_with(&self, data: &str, arguments: Vec<OsString>) -> Self {
+        std::fs::create_dir(self.path(data)).unwrap();
+        for file in ["authority.key", "authority.pem", "server.key", "admin-token"] {
+            std::fs::copy(self.path(&self.data).join(file), self.path(data).join(file)).unwrap();
+        }
+        let folder = Arc::clone(&self.folder);
+        let (process, url) = launch(&folder, data, &arguments);
+        Self { process, url, folder, arguments, data: data.to_owned(), cluster: self.cluster.clone() }
+    }
+
+    /// Kills it and starts it again: what it knows is in its database.
     pub fn restart(&mut self) {
         self.stop();
-        (self.process, self.url) = launch(&self.folder);
+        (self.process, self.url) = launch(&self.folder, &self.data, &self.arguments);
+    }
+
+    /// The command that starts one like it, with its keys elsewhere.
+    pub fn command(&self, data: &str) -> Command {
+        command(&self.folder, data, &self.arguments)
+    }
+
+    /// The name of its database in PostgreSQL.
+    pub fn database(&self) -> &str {
+        let url = self.arguments.iter().find_map(|one| one.to_str().filter(|one| one.starts_with("postgres:")));
+        url.expect("it is in PostgreSQL").rsplit('/').next().unwrap()
     }
 
     fn stop(&mut self) {
@@ -40,6 +121,11 @@ impl Reference {
     /// A file of the test's own.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> &str {
+        self.url.rsplit(':').next().unwrap()
     }
 
     /// Asks with curl; gives status and body.
@@ -77,18 +163,24 @@ impl Drop for Reference {
     }
 }
 
-fn launch(folder: &Folder) -> (Child, String) {
-    let program =
-        std::env::var_os(PROGRAM).unwrap_or_else(|| panic!("{PROGRAM} must name the cloud; tests/run sets it"));
-    let mut command = Command::new(program);
-    command.arg("--data").arg(folder.path().join("cloud")).args(["--listen", "127.0.0.1:0"]);
-    let mut process = command.stdout(Stdio::piped()).spawn().expect("the cloud starts");
+fn launch(folder: &Folder, data: &str, arguments: &[OsString]) -> (Child, String) {
+    let mut process = command(folder, data, arguments).stdout(Stdio::piped()).spawn().expect("the cloud starts");
     let said = BufReader::new(process.stdout.take().expect("it is piped"));
     let url = said.lines().find_map(|line| Some(line.ok()?.strip_prefix("Boxes find it at")?.trim().to_owned()));
     (process, url.expect("it says where it is"))
 }
 
-fn run(command: &mut Command) -> Output {
+fn command(folder: &Folder, data: &str, arguments: &[OsString]) -> Command {
+    let program =
+        std::env::var_os(PROGRAM).unwrap_or_else(|| panic!("{PROGRAM} must name the cloud; tests/run sets it"));
+    let mut command = Command::new(program);
+    command.arg("--data").arg(folder.path().join(data)).args(["--listen", "127.0.0.1:0"]).args(arguments);
+    command.env_remove("DATABASE_URL");
+    command
+}
+
+/// Runs a command that has to succeed.
+pub fn run(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|err| panic!("cannot run {command:?}: {err}; tests/run installs it"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     output

@@ -42,6 +42,7 @@ have() {
     build-essential) command -v cc >/dev/null && command -v make >/dev/null ;;
     nftables) [ -x /usr/sbin/nft ] ;;
     iproute2) command -v ip >/dev/null ;;
+    postgresql) [ -n "$(postgres_folder)" ] ;;
     libfaketime) [ -n "$(faketime_lib)" ] ;;
     python3-venv) python_with_venv >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
@@ -80,6 +81,15 @@ faketime_lib() {
       fi
     done
   done
+}
+
+# Prints where the programs of the newest PostgreSQL are that can make a server of its own.
+postgres_folder() {
+  local folder newest=
+  for folder in /usr/lib/postgresql/*/bin /usr/local/pgsql/bin; do
+    [ ! -x "$folder/initdb" ] || newest=$(printf '%s\n' "$newest" "$folder" | sort -V | tail -n 1)
+  done
+  printf '%s\n' "$newest"
 }
 
 # Prints a python3 that can make a virtual environment: the system's own, else the first on the path.

@@ -69,6 +69,14 @@ pub struct BoxRow {
     pub is_revoked: bool,
 }
 
+/// The authority that vouches for the boxes of this database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorityRow {
+    /// The name of its key, made as a box's is.
+    pub key: BoxId,
+}
+
 impl BoxRow {
     /// Whether it should have been heard of by now.
     pub fn is_unreachable(&self, now: Timestamp) -> bool {
@@ -119,6 +127,16 @@ pub trait Rows {
     /// # Errors
     /// The database's.
     fn devices(&mut self) -> Result<Vec<(BoxId, BoxRow)>, Self::Error>;
+    /// The authority, once there is one.
+    ///
+    /// # Errors
+    /// The database's.
+    fn authority(&mut self) -> Result<Option<AuthorityRow>, Self::Error>;
+    /// Writes the authority.
+    ///
+    /// # Errors
+    /// The database's.
+    fn put_authority(&mut self, row: &AuthorityRow) -> Result<(), Self::Error>;
 }
 
 /// A decision: what comes of it, or why not, unless the database fails.
@@ -217,6 +235,18 @@ pub fn revoke<R: Rows>(rows: &mut R, id: BoxId, is_revoked: bool) -> Result<bool
     let Some(device) = rows.device(id)? else { return Ok(false) };
     rows.put_device(id, &BoxRow { is_revoked, ..device })?;
     Ok(true)
+}
+
+/// Whether an instance with this authority may serve this database: the first one that does decides it for all. Boxes that
+/// one authority vouched for would not believe another.
+///
+/// # Errors
+/// The database's.
+pub fn adopt<R: Rows>(rows: &mut R, key: BoxId) -> Result<bool, R::Error> {
+    match rows.authority()? {
+        Some(authority) => Ok(authority.key == key),
+        None => rows.put_authority(&AuthorityRow { key }).map(|()| true),
+    }
 }
 
 /// A box that is known and in service, which is heard of now.

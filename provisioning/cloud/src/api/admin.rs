@@ -87,15 +87,19 @@ pub async fn make_claim(
             if wish.store_id.is_some() {
                 return Ok(false);
             }
-            let name = wish.store_name.unwrap_or_else(|| Name::cut("Store"));
-            let register = wish.register.unwrap_or_else(|| Name::cut("A"));
-            let row = StoreRow { name, register, configuration: wish.configuration, epoch: 0, holder: None };
+            let row = StoreRow {
+                name: wish.store_name.clone().unwrap_or_else(|| Name::cut("Store")),
+                register: wish.register.clone().unwrap_or_else(|| Name::cut("A")),
+                configuration: wish.configuration.clone(),
+                epoch: 0,
+                holder: None,
+            };
             rows.put_store(store, &row)?;
         }
         rows.put_claim(&digest(&token), &ClaimRow { store, intent: wish.intent, expires, used_by: None })?;
         Ok(true)
-    })?;
-    if !made {
+    });
+    if !made.await? {
         return Err(Refusal::NotFound);
     }
     let intent = match wish.intent {
@@ -115,7 +119,7 @@ pub async fn make_claim(
 pub async fn list(State(cloud): State<Arc<Cloud>>, headers: HeaderMap) -> Result<Json<Vec<BoxBody>>, Refusal> {
     admit(&cloud, &headers)?;
     let at = now();
-    let rows = cloud.database.transact(Rows::devices)?;
+    let rows = cloud.database.look(|rows| rows.devices()).await?;
     Ok(Json(rows.into_iter().map(|(id, row)| BoxBody { id, is_unreachable: row.is_unreachable(at), row }).collect()))
 }
 
@@ -126,7 +130,7 @@ pub async fn revoke(
     Path(id): Path<String>,
     _read_to_its_end: Bytes,
 ) -> Result<StatusCode, Refusal> {
-    serve(&cloud, &headers, &id, true)
+    serve(&cloud, &headers, &id, true).await
 }
 
 /// Puts it back.
@@ -136,13 +140,13 @@ pub async fn restore(
     Path(id): Path<String>,
     _read_to_its_end: Bytes,
 ) -> Result<StatusCode, Refusal> {
-    serve(&cloud, &headers, &id, false)
+    serve(&cloud, &headers, &id, false).await
 }
 
-fn serve(cloud: &Cloud, headers: &HeaderMap, id: &str, is_revoked: bool) -> Result<StatusCode, Refusal> {
+async fn serve(cloud: &Cloud, headers: &HeaderMap, id: &str, is_revoked: bool) -> Result<StatusCode, Refusal> {
     admit(cloud, headers)?;
     let id: BoxId = id.parse().map_err(|_| Refusal::NotFound)?;
-    let found = cloud.database.transact(|rows| fleet::revoke(rows, id, is_revoked))?;
+    let found = cloud.database.transact(|rows| fleet::revoke(rows, id, is_revoked)).await?;
     if found { Ok(StatusCode::NO_CONTENT) } else { Err(Refusal::NotFound) }
 }
 

@@ -21,6 +21,7 @@ struct Memory {
     claims: BTreeMap<TokenDigest, ClaimRow>,
     stores: BTreeMap<StoreId, StoreRow>,
     devices: BTreeMap<BoxId, BoxRow>,
+    authority: Option<AuthorityRow>,
 }
 
 impl Rows for Memory {
@@ -55,6 +56,15 @@ impl Rows for Memory {
 
     fn devices(&mut self) -> Result<Vec<(BoxId, BoxRow)>, Infallible> {
         Ok(self.devices.clone().into_iter().collect())
+    }
+
+    fn authority(&mut self) -> Result<Option<AuthorityRow>, Infallible> {
+        Ok(self.authority.clone())
+    }
+
+    fn put_authority(&mut self, row: &AuthorityRow) -> Result<(), Infallible> {
+        self.authority = Some(row.clone());
+        Ok(())
     }
 }
 
@@ -178,6 +188,15 @@ fn u15_a_box_that_fell_silent_is_unreachable() {
     assert!(cloud.devices[&OLD].is_unreachable(later(181)));
     let Ok(beat) = check_in(&mut cloud, OLD, later(181));
     assert_eq!((beat, cloud.devices[&OLD].is_unreachable(later(182))), (Ok(()), false));
+}
+
+#[test]
+fn u11_one_authority_vouches_for_all_boxes_of_a_database() {
+    let mut cloud = Memory::default();
+    for (key, may_serve) in [(OLD, true), (NEW, false), (OLD, true)] {
+        let Ok(adopted) = adopt(&mut cloud, key);
+        assert_eq!(adopted, may_serve);
+    }
 }
 
 /// What happens to a request on its way.
