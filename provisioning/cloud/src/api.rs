@@ -12,12 +12,12 @@ use axum::routing::{get, post, put};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom, SystemRandom};
-use storebox_core::network::CloudUrl;
 use storebox_provisioning::est;
 use storebox_provisioning::identity::BoxId;
 
 use crate::authority::Authority;
 use crate::database::Database;
+use crate::fleet::Terms;
 
 /// Everything requests share. Nothing of it changes: what the cloud knows is in the database.
 pub struct Cloud {
@@ -25,8 +25,8 @@ pub struct Cloud {
     pub database: Database,
     /// Who signs.
     pub authority: Authority,
-    /// Where boxes find it, as their site files say.
-    pub url: CloudUrl,
+    /// What boxes are told. They find it where they are kept in step.
+    pub terms: Terms,
     /// What lets people in.
     pub admin_token: String,
 }

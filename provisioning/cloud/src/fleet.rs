@@ -14,7 +14,7 @@ use storebox_provisioning::identity::BoxId;
 use storebox_provisioning::registration::{Problem, Registration, Request};
 use storebox_provisioning::site::Intent;
 
-/// How often a box shows that it is alive, in seconds.
+/// How often a box shows that it is alive, in seconds, unless the operator says otherwise.
 pub const HEARTBEAT_S: u32 = 60;
 /// After so many missed heartbeats a box cannot be reached.
 pub const HEARTBEATS_MISSED: u64 = 3;
@@ -77,10 +77,26 @@ pub struct AuthorityRow {
     pub key: BoxId,
 }
 
+/// What every box is told.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Where its store is kept in step.
+    pub sync_url: CloudUrl,
+    /// How often it shows that it is alive, in seconds.
+    pub heartbeat_s: u32,
+}
+
+impl Terms {
+    /// How long a box may be silent before it cannot be reached, in milliseconds.
+    pub fn silence_ms(&self) -> u64 {
+        u64::from(self.heartbeat_s) * 1_000 * HEARTBEATS_MISSED
+    }
+}
+
 impl BoxRow {
     /// Whether it should have been heard of by now.
-    pub fn is_unreachable(&self, now: Timestamp) -> bool {
-        now.millis_since(self.seen_at) > u64::from(HEARTBEAT_S) * 1_000 * HEARTBEATS_MISSED
+    pub fn is_unreachable(&self, terms: &Terms, now: Timestamp) -> bool {
+        now.millis_since(self.seen_at) > terms.silence_ms()
     }
 }
 
@@ -192,7 +208,7 @@ pub fn register<R: Rows>(
     rows: &mut R,
     id: BoxId,
     request: Request,
-    sync_url: &CloudUrl,
+    terms: &Terms,
     now: Timestamp,
 ) -> Decided<Registration, R> {
     let mut device = match heard_of(rows, id, now)? {
@@ -220,9 +236,9 @@ pub fn register<R: Rows>(
         register: store.register,
         epoch: device.epoch,
         configuration: store.configuration,
-        sync_url: sync_url.clone(),
+        sync_url: terms.sync_url.clone(),
         sync_format: Name::cut("application/json"),
-        heartbeat_s: HEARTBEAT_S,
+        heartbeat_s: terms.heartbeat_s,
         time: now,
     }))
 }

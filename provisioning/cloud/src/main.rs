@@ -13,7 +13,7 @@ use std::sync::Arc;
 use storebox_cloud::api::{self, Cloud};
 use storebox_cloud::authority::{self, Authority, AuthorityError};
 use storebox_cloud::database::{Database, Server};
-use storebox_cloud::fleet::{self, Rows};
+use storebox_cloud::fleet::{self, Rows, Terms};
 use storebox_cloud::{server, tls};
 use storebox_core::network::CloudUrl;
 
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
-    let Options { data, database, database_ca, listen, url } = options;
+    let Options { data, database, database_ca, listen, url, heartbeat_s } = options;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&data)?;
     let database = match database {
         Some(url) => {
@@ -79,7 +79,8 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let names = [url.host().trim_matches(['[', ']']).to_owned(), "localhost".to_owned(), address.ip().to_string()];
     let tls = tls::config(&authority, &names)?;
     show(&greeting(&url, address, &authority, &data));
-    let cloud = Cloud { database, authority, url, admin_token };
+    let terms = Terms { sync_url: url, heartbeat_s };
+    let cloud = Cloud { database, authority, terms, admin_token };
     server::serve(listener, tls, api::router(Arc::new(cloud))).await
 }
 

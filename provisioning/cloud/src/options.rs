@@ -4,6 +4,7 @@ use std::env;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use storebox_cloud::fleet::HEARTBEAT_S;
 use storebox_core::network::CloudUrl;
 
 /// What it shows of itself.
@@ -22,6 +23,8 @@ Usage: storebox-cloud [OPTION]...
   --listen ADDRESS     where it listens (default: 127.0.0.1:8444)
   --url URL            where boxes find it (default: https://localhost and the
                        port)
+  --heartbeat SECONDS  how often a box shows that it is alive, 1 to 3600; after
+                       three it cannot be reached (default: 60)
   --help               show this
   --version            show the release
 
@@ -44,6 +47,8 @@ pub(crate) struct Options {
     pub(crate) listen: SocketAddr,
     /// Where boxes find it.
     pub(crate) url: Option<CloudUrl>,
+    /// How often a box shows that it is alive, in seconds.
+    pub(crate) heartbeat_s: u32,
 }
 
 impl Options {
@@ -60,6 +65,7 @@ impl Options {
             database_ca: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8444)),
             url: None,
+            heartbeat_s: HEARTBEAT_S,
         };
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
@@ -69,11 +75,19 @@ impl Options {
                 Long("database-ca") => options.database_ca = Some(PathBuf::from(parser.value()?)),
                 Long("listen") => options.listen = parser.value()?.parse()?,
                 Long("url") => options.url = Some(parser.value()?.parse_with(CloudUrl::new)?),
+                Long("heartbeat") => options.heartbeat_s = parser.value()?.parse_with(heartbeat)?,
                 Short('h') | Long("help") => return Ok(Err(HELP)),
                 Short('V') | Long("version") => return Ok(Err(VERSION)),
                 Short(_) | Long(_) | Value(_) => return Err(argument.unexpected()),
             }
         }
         Ok(Ok(options))
+    }
+}
+
+fn heartbeat(text: &str) -> Result<u32, &'static str> {
+    match text.parse() {
+        Ok(seconds @ 1..=3_600) => Ok(seconds),
+        _ => Err("not a number of seconds from 1 to 3600"),
     }
 }

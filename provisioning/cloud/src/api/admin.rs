@@ -109,7 +109,7 @@ pub async fn make_claim(
     };
     let site = format!(
         "[cloud]\nurl = \"{}\"\npin = \"{}\"\n\n[claim]\ntoken = \"{token}\"\nintent = \"{intent}\"\n",
-        cloud.url,
+        cloud.terms.sync_url,
         cloud.authority.pin()
     );
     Ok((StatusCode::CREATED, Json(ClaimBody { token, store_id: store, expires, site })))
@@ -120,7 +120,11 @@ pub async fn list(State(cloud): State<Arc<Cloud>>, headers: HeaderMap) -> Result
     admit(&cloud, &headers)?;
     let at = now();
     let rows = cloud.database.look(|rows| rows.devices()).await?;
-    Ok(Json(rows.into_iter().map(|(id, row)| BoxBody { id, is_unreachable: row.is_unreachable(at), row }).collect()))
+    Ok(Json(
+        rows.into_iter()
+            .map(|(id, row)| BoxBody { id, is_unreachable: row.is_unreachable(&cloud.terms, at), row })
+            .collect(),
+    ))
 }
 
 /// Takes a box out of service. A body says nothing, but some clients take an answer before its end for a broken stream.

@@ -62,7 +62,8 @@ pub async fn register(
     if request.protocol != PROTOCOL {
         return Err(Problem::ReleaseTooOld.into());
     }
-    let decided = cloud.database.transact(|rows| fleet::register(rows, id, request.clone(), &cloud.url, now())).await?;
+    let decided =
+        cloud.database.transact(|rows| fleet::register(rows, id, request.clone(), &cloud.terms, now())).await?;
     let registered = decided?;
     log::info!("registered {id} for {}", registered.store_name);
     Ok(Json(registered))

@@ -95,13 +95,17 @@ impl Memory {
 
     /// The epoch a box registers as.
     fn register(&mut self, id: BoxId) -> Result<u32, Problem> {
-        let Ok(decided) = register(self, id, request(), &url(), NOW);
+        let Ok(decided) = register(self, id, request(), &terms(), NOW);
         decided.map(|registration| registration.epoch)
     }
 }
 
 fn url() -> CloudUrl {
     CloudUrl::new("https://cloud.example").unwrap()
+}
+
+fn terms() -> Terms {
+    Terms { sync_url: url(), heartbeat_s: HEARTBEAT_S }
 }
 
 fn request() -> Request {
@@ -184,10 +188,10 @@ fn u15_a_box_that_fell_silent_is_unreachable() {
     let mut cloud = Memory::with_claims(&[Intent::New]);
     cloud.enrol(1, OLD, NOW).unwrap();
     let later = |s: u64| NOW.plus_millis(s * 1_000);
-    assert!(!cloud.devices[&OLD].is_unreachable(later(180)));
-    assert!(cloud.devices[&OLD].is_unreachable(later(181)));
+    assert!(!cloud.devices[&OLD].is_unreachable(&terms(), later(180)));
+    assert!(cloud.devices[&OLD].is_unreachable(&terms(), later(181)));
     let Ok(beat) = check_in(&mut cloud, OLD, later(181));
-    assert_eq!((beat, cloud.devices[&OLD].is_unreachable(later(182))), (Ok(()), false));
+    assert_eq!((beat, cloud.devices[&OLD].is_unreachable(&terms(), later(182))), (Ok(()), false));
 }
 
 #[test]
@@ -262,7 +266,7 @@ impl Travelling {
                 decided.map(|()| Outcome::Enrolled(certificate()))
             }
             Step::Register => {
-                let Ok(decided) = register(cloud, self.key, request(), &url(), NOW);
+                let Ok(decided) = register(cloud, self.key, request(), &terms(), NOW);
                 decided.map(|registration| Outcome::Registered(Box::new(registration)))
             }
             Step::ForgetToken => Ok(Outcome::TokenForgotten),
