@@ -14,5 +14,6 @@
 mod cluster;
 mod enrolment;
 mod instances;
+mod pages;
 mod reference;
 mod stranger;

@@ -3,6 +3,8 @@
 mod admin;
 mod answer;
 mod boxes;
+mod claim;
+mod page;
 
 use std::io;
 use std::sync::Arc;
@@ -50,6 +52,7 @@ pub fn router(cloud: Arc<Cloud>) -> Router {
         .route("/v1/devices", get(admin::list))
         .route("/v1/devices/{id}/revoke", post(admin::revoke))
         .route("/v1/devices/{id}/restore", post(admin::restore))
+        .merge(page::routes())
         .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES))
         .with_state(cloud)
 }

@@ -158,6 +158,13 @@ impl Rows for Transaction<'_> {
         }
     }
 
+    fn stores(&mut self) -> Result<Vec<(StoreId, StoreRow)>, DatabaseError> {
+        match &self.0 {
+            Session::Embedded(session) => session.stores(),
+            Session::Postgres(session) => session.stores(),
+        }
+    }
+
     fn authority(&mut self) -> Result<Option<AuthorityRow>, DatabaseError> {
         self.get(Key::Authority)
     }

@@ -100,6 +100,49 @@ impl BoxRow {
     }
 }
 
+/// What a box is to the cloud at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// It speaks for its store, and was not heard of when it should have been.
+    Unreachable,
+    /// It has a certificate, and has yet to register.
+    Waiting,
+    /// It speaks for its store.
+    Registered,
+    /// Another speaks for its store.
+    Replaced,
+    /// Somebody took it out of service.
+    Revoked,
+}
+
+impl State {
+    /// What a box is.
+    pub fn of(id: BoxId, device: &BoxRow, store: Option<&StoreRow>, terms: &Terms, now: Timestamp) -> Self {
+        if device.is_revoked {
+            Self::Revoked
+        } else if device.epoch == 0 {
+            Self::Waiting
+        } else if store.and_then(|store| store.holder) != Some(id) {
+            Self::Replaced
+        } else if device.is_unreachable(terms, now) {
+            Self::Unreachable
+        } else {
+            Self::Registered
+        }
+    }
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Waiting => "waiting",
+            Self::Registered => "registered",
+            Self::Replaced => "replaced",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
 /// The SHA-256 of a claim's token.
 pub type TokenDigest = [u8; 32];
 
@@ -143,6 +186,11 @@ pub trait Rows {
     /// # Errors
     /// The database's.
     fn devices(&mut self) -> Result<Vec<(BoxId, BoxRow)>, Self::Error>;
+    /// Every store.
+    ///
+    /// # Errors
+    /// The database's.
+    fn stores(&mut self) -> Result<Vec<(StoreId, StoreRow)>, Self::Error>;
     /// The authority, once there is one.
     ///
     /// # Errors

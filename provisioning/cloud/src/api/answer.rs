@@ -16,6 +16,8 @@ pub enum Refusal {
     NotAdmitted,
     /// There is nothing of that name.
     NotFound,
+    /// What is asked for cannot be.
+    Invalid(&'static str),
     /// The database failed; the log says how.
     Database(DatabaseError),
 }
@@ -41,6 +43,7 @@ impl IntoResponse for Refusal {
             }
             Self::NotAdmitted => (401, "about:blank".to_owned(), "Who asks is not known.", "Send the admin's token."),
             Self::NotFound => (404, "about:blank".to_owned(), "There is no such thing.", "See GET /v1/devices."),
+            Self::Invalid(why) => (422, "about:blank".to_owned(), "That cannot be.", why),
             Self::Database(error) => {
                 log::error!("{error}");
                 let kind = format!("{}{}", Problem::PREFIX, Problem::Busy.word());

@@ -5,10 +5,11 @@ use std::path::Path;
 use redb::{Database as Redb, ReadableTable, TableDefinition, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use storebox_core::id::StoreId;
 use storebox_provisioning::identity::BoxId;
 
 use super::{DatabaseError, Key, Transaction};
-use crate::fleet::BoxRow;
+use crate::fleet::{BoxRow, StoreRow};
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -60,15 +61,26 @@ impl Session {
     }
 
     pub(super) fn devices(&self) -> Result<Vec<(BoxId, BoxRow)>, DatabaseError> {
-        let table = self.0.open_table(DEVICES).map_err(failed)?;
-        let mut devices = Vec::new();
+        self.all(DEVICES, |key| key.try_into().ok().map(BoxId::new))
+    }
+
+    pub(super) fn stores(&self) -> Result<Vec<(StoreId, StoreRow)>, DatabaseError> {
+        self.all(STORES, |key| key.try_into().ok().map(StoreId::from_bytes))
+    }
+
+    fn all<K, V: DeserializeOwned>(
+        &self,
+        table: Table,
+        name: impl Fn(&[u8]) -> Option<K>,
+    ) -> Result<Vec<(K, V)>, DatabaseError> {
+        let table = self.0.open_table(table).map_err(failed)?;
+        let mut rows = Vec::new();
         for row in table.iter().map_err(failed)? {
             let (key, bytes) = row.map_err(failed)?;
-            let Ok(digest) = key.value().try_into() else { continue };
-            let device = serde_json::from_slice(bytes.value()).map_err(DatabaseError::Row)?;
-            devices.push((BoxId::new(digest), device));
+            let Some(key) = name(key.value()) else { continue };
+            rows.push((key, serde_json::from_slice(bytes.value()).map_err(DatabaseError::Row)?));
         }
-        Ok(devices)
+        Ok(rows)
     }
 }
 

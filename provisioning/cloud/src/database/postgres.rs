@@ -4,11 +4,13 @@
 //! after another. Where two came too close the server lets one of them fail, and that one is made again.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use storebox_core::id::StoreId;
 use storebox_provisioning::identity::BoxId;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -19,7 +21,7 @@ use super::migrations::{self, is_conflict};
 use super::pool::{Connection, Pool, Server};
 use super::{DatabaseError, Key, Transaction};
 use crate::clock;
-use crate::fleet::BoxRow;
+use crate::fleet::{BoxRow, StoreRow};
 
 /// How often a decision is made again before whoever asked is told to come later.
 const ATTEMPTS: u32 = 16;
@@ -170,14 +172,21 @@ impl Session<'_> {
     }
 
     pub(super) fn devices(&self) -> Result<Vec<(BoxId, BoxRow)>, DatabaseError> {
-        let rows = self.transaction.query_typed("SELECT id, body FROM devices ORDER BY id", &[]);
-        let mut devices = Vec::new();
-        for row in wait(self.deadline, rows)? {
+        self.all("SELECT id, body FROM devices ORDER BY id")
+    }
+
+    pub(super) fn stores(&self) -> Result<Vec<(StoreId, StoreRow)>, DatabaseError> {
+        self.all("SELECT id::text, body FROM stores ORDER BY id")
+    }
+
+    fn all<K: FromStr, V: DeserializeOwned>(&self, statement: &str) -> Result<Vec<(K, V)>, DatabaseError> {
+        let mut rows = Vec::new();
+        for row in wait(self.deadline, self.transaction.query_typed(statement, &[]))? {
             let name: &str = row.try_get(0).map_err(DatabaseError::Postgres)?;
             let Ok(id) = name.parse() else { continue };
-            devices.push((id, body(&row, 1)?));
+            rows.push((id, body(&row, 1)?));
         }
-        Ok(devices)
+        Ok(rows)
     }
 }
 

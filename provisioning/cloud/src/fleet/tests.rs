@@ -58,6 +58,10 @@ impl Rows for Memory {
         Ok(self.devices.clone().into_iter().collect())
     }
 
+    fn stores(&mut self) -> Result<Vec<(StoreId, StoreRow)>, Infallible> {
+        Ok(self.stores.clone().into_iter().collect())
+    }
+
     fn authority(&mut self) -> Result<Option<AuthorityRow>, Infallible> {
         Ok(self.authority.clone())
     }
@@ -192,6 +196,24 @@ fn u15_a_box_that_fell_silent_is_unreachable() {
     assert!(cloud.devices[&OLD].is_unreachable(&terms(), later(181)));
     let Ok(beat) = check_in(&mut cloud, OLD, later(181));
     assert_eq!((beat, cloud.devices[&OLD].is_unreachable(&terms(), later(182))), (Ok(()), false));
+}
+
+#[test]
+fn u15_a_box_is_in_one_state_at_a_time() {
+    let mut cloud = Memory::with_claims(&[Intent::New, Intent::Replace]);
+    let state = |cloud: &Memory, id: BoxId, after_s: u64| {
+        State::of(id, &cloud.devices[&id], cloud.stores.get(&STORE), &terms(), NOW.plus_millis(after_s * 1_000))
+    };
+    cloud.enrol(1, OLD, NOW).unwrap();
+    assert_eq!(state(&cloud, OLD, 999), State::Waiting);
+    cloud.register(OLD).unwrap();
+    assert_eq!((state(&cloud, OLD, 180), state(&cloud, OLD, 181)), (State::Registered, State::Unreachable));
+    cloud.enrol(2, NEW, NOW).unwrap();
+    assert_eq!((state(&cloud, OLD, 0), state(&cloud, NEW, 0)), (State::Registered, State::Waiting));
+    cloud.register(NEW).unwrap();
+    assert_eq!((state(&cloud, OLD, 999), state(&cloud, NEW, 0)), (State::Replaced, State::Registered));
+    let Ok(true) = revoke(&mut cloud, OLD, true) else { panic!("it is known") };
+    assert_eq!(state(&cloud, OLD, 0), State::Revoked);
 }
 
 #[test]
