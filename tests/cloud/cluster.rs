@@ -61,9 +61,14 @@ impl Cluster {
 
     /// Makes an empty database and gives its URL over the network.
     pub fn database(&self) -> String {
+        self.database_with_name().0
+    }
+
+    /// The same, with its name.
+    pub fn database_with_name(&self) -> (String, String) {
         let name = format!("cloud_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         self.sql("postgres", &format!("CREATE DATABASE {name}"));
-        format!("postgres://storebox:{PASSWORD_IN_URL}@localhost:{}/{name}", self.port)
+        (format!("postgres://storebox:{PASSWORD_IN_URL}@localhost:{}/{name}", self.port), name)
     }
 
     /// Has psql say something to a database through the socket, and gives its answer.

@@ -135,7 +135,7 @@ fn b14_replacements_that_meet_take_the_store_one_after_the_other() {
 #[test]
 fn u11_instances_that_start_at_once_make_the_tables_once() {
     let cluster = Cluster::shared();
-    let first = Reference::start_in(Some(Arc::clone(&cluster)), &[]);
+    let first = Reference::start_in(Some(Arc::clone(&cluster)), &[], None);
     let database = cluster.database();
     // The same keys, and a database that nobody has seen.
     let url = database.as_str();
@@ -165,7 +165,7 @@ fn refusal(cloud: &Reference, data: &str) -> String {
 #[test]
 fn u11_an_instance_with_other_keys_or_of_an_older_release_does_not_start() {
     let cluster = Cluster::shared();
-    let cloud = Reference::start_in(Some(Arc::clone(&cluster)), &[]);
+    let cloud = Reference::start_in(Some(Arc::clone(&cluster)), &[], None);
     let said = refusal(&cloud, "cloud-without-keys");
     assert!(said.contains("authority.key is missing") && said.contains("copy"), "{said}");
     assert!(!cloud.path("cloud-without-keys/authority.key").exists(), "it makes none that boxes do not know");
@@ -185,7 +185,7 @@ fn u11_an_instance_with_other_keys_or_of_an_older_release_does_not_start() {
 #[test]
 fn u11_b8_while_postgres_is_away_the_cloud_is_busy_and_then_goes_on() {
     let cluster = Arc::new(Cluster::start());
-    let cloud = Reference::start_in(Some(Arc::clone(&cluster)), &[]);
+    let cloud = Reference::start_in(Some(Arc::clone(&cluster)), &[], None);
     let (token, _) = claim(&cloud, json!({}));
     let stranger = Stranger::new(&cloud, "box");
     stranger.enrol(&token).unwrap();
@@ -214,7 +214,7 @@ fn u11_b8_while_postgres_is_away_the_cloud_is_busy_and_then_goes_on() {
 #[test]
 fn u11_a_request_waits_for_postgres_only_so_long() {
     let cluster = Cluster::shared();
-    let cloud = Reference::start_in(Some(Arc::clone(&cluster)), &[]);
+    let cloud = Reference::start_in(Some(Arc::clone(&cluster)), &[], None);
     let begun = Instant::now();
     thread::scope(|scope| {
         let hold = "BEGIN; LOCK TABLE claims; SELECT pg_sleep(13); COMMIT";
@@ -237,7 +237,7 @@ fn u11_a_request_waits_for_postgres_only_so_long() {
 fn u11_the_way_to_the_database_is_encrypted_if_an_authority_is_named() {
     let cluster = Cluster::shared();
     let authority = cluster.authority();
-    let cloud = Reference::start_in(Some(Arc::clone(&cluster)), &["--database-ca", authority.to_str().unwrap()]);
+    let cloud = Reference::start_in(Some(Arc::clone(&cluster)), &["--database-ca", authority.to_str().unwrap()], None);
     claim(&cloud, json!({}));
     let encrypted = "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE datname =
                      current_database() AND application_name = 'storebox-cloud'";

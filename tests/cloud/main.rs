@@ -11,9 +11,11 @@
     reason = "tests fail by panicking, and wait in real time"
 )]
 
+mod alerts;
 mod cluster;
 mod enrolment;
 mod instances;
 mod pages;
+mod receivers;
 mod reference;
 mod stranger;

@@ -23,6 +23,15 @@ pub enum Kind {
     Postgres,
 }
 
+impl Kind {
+    fn cluster(self) -> Option<Arc<Cluster>> {
+        match self {
+            Self::Embedded => None,
+            Self::Postgres => Some(Cluster::shared()),
+        }
+    }
+}
+
 /// Makes a test of each function, once for each database.
 macro_rules! on_each_database {
     ($($name:ident)+) => {
@@ -47,32 +56,30 @@ pub struct Reference {
     data: String,
     /// The server that it needs.
     cluster: Option<Arc<Cluster>>,
+    /// A file of the authorities of those it talks to; the system's if none.
+    authorities: Option<String>,
 }
 
 impl Reference {
     /// Starts a cloud that knows nobody.
     pub fn start_on(kind: Kind) -> Self {
-        Self::start_with(kind, &[])
+        Self::start_in(kind.cluster(), &[], None)
     }
 
-    /// The same, with more on its command line.
-    pub fn start_with(kind: Kind, arguments: &[&str]) -> Self {
-        let cluster = match kind {
-            Kind::Embedded => None,
-            Kind::Postgres => Some(Cluster::shared()),
-        };
-        Self::start_in(cluster, arguments)
+    /// The same, with more on its command line, and with the authorities in a file for those it talks to.
+    pub fn start_believing(kind: Kind, arguments: &[&str], authorities: &str) -> Self {
+        Self::start_in(kind.cluster(), arguments, Some(authorities.to_owned()))
     }
 
     /// The same, with its state in this server.
-    pub fn start_in(cluster: Option<Arc<Cluster>>, arguments: &[&str]) -> Self {
+    pub fn start_in(cluster: Option<Arc<Cluster>>, arguments: &[&str], authorities: Option<String>) -> Self {
         let folder = Arc::new(Folder::new("cloud"));
         let mut all: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         if let Some(cluster) = &cluster {
             all.extend(["--database".into(), cluster.database().into()]);
         }
-        let (process, url) = launch(&folder, "cloud", &all);
-        Self { process, url, folder, arguments: all, data: "cloud".to_owned(), cluster }
+        let (process, url) = launch(command(&folder, "cloud", &all, authorities.as_deref()));
+        Self { process, url, folder, arguments: all, data: "cloud".to_owned(), cluster, authorities }
     }
 
     /// Starts another instance on the same database, in the same folder, with a copy of the keys.
@@ -91,19 +98,20 @@ impl Reference {
             std::fs::copy(self.path(&self.data).join(file), self.path(data).join(file)).unwrap();
         }
         let folder = Arc::clone(&self.folder);
-        let (process, url) = launch(&folder, data, &arguments);
-        Self { process, url, folder, arguments, data: data.to_owned(), cluster: self.cluster.clone() }
+        let authorities = self.authorities.clone();
+        let (process, url) = launch(command(&folder, data, &arguments, authorities.as_deref()));
+        Self { process, url, folder, arguments, data: data.to_owned(), cluster: self.cluster.clone(), authorities }
     }
 
     /// Kills it and starts it again: what it knows is in its database.
     pub fn restart(&mut self) {
         self.stop();
-        (self.process, self.url) = launch(&self.folder, &self.data, &self.arguments);
+        (self.process, self.url) = launch(self.command(&self.data));
     }
 
     /// The command that starts one like it, with its keys elsewhere.
     pub fn command(&self, data: &str) -> Command {
-        command(&self.folder, data, &self.arguments)
+        command(&self.folder, data, &self.arguments, self.authorities.as_deref())
     }
 
     /// The name of its database in PostgreSQL.
@@ -140,6 +148,15 @@ impl Reference {
 
     /// Asks as the cloud's admin, with JSON.
     pub fn admin(&self, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.admin_with(path, body, &[])
+    }
+
+    /// Changes something as the cloud's admin.
+    pub fn change(&self, path: &str, body: Value) -> (u16, Value) {
+        self.admin_with(path, Some(body), &["-X", "PATCH"])
+    }
+
+    fn admin_with(&self, path: &str, body: Option<Value>, more: &[&str]) -> (u16, Value) {
         let token = std::fs::read_to_string(self.path("cloud/admin-token")).expect("the token is there");
         let authorization = format!("Authorization: Bearer {}", token.trim());
         let body = body.map(|body| body.to_string());
@@ -147,6 +164,7 @@ impl Reference {
         if let Some(body) = &body {
             arguments.extend(["--json", body]);
         }
+        arguments.extend(more);
         let (status, text) = self.curl(path, &arguments);
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
@@ -163,19 +181,22 @@ impl Drop for Reference {
     }
 }
 
-fn launch(folder: &Folder, data: &str, arguments: &[OsString]) -> (Child, String) {
-    let mut process = command(folder, data, arguments).stdout(Stdio::piped()).spawn().expect("the cloud starts");
+fn launch(mut command: Command) -> (Child, String) {
+    let mut process = command.stdout(Stdio::piped()).spawn().expect("the cloud starts");
     let said = BufReader::new(process.stdout.take().expect("it is piped"));
     let url = said.lines().find_map(|line| Some(line.ok()?.strip_prefix("Boxes find it at")?.trim().to_owned()));
     (process, url.expect("it says where it is"))
 }
 
-fn command(folder: &Folder, data: &str, arguments: &[OsString]) -> Command {
+fn command(folder: &Folder, data: &str, arguments: &[OsString], authorities: Option<&str>) -> Command {
     let program =
         std::env::var_os(PROGRAM).unwrap_or_else(|| panic!("{PROGRAM} must name the cloud; tests/run sets it"));
     let mut command = Command::new(program);
     command.arg("--data").arg(folder.path().join(data)).args(["--listen", "127.0.0.1:0"]).args(arguments);
-    command.env_remove("DATABASE_URL");
+    command.env_remove("DATABASE_URL").env_remove("SMTP_URL");
+    if let Some(authorities) = authorities {
+        command.env("SSL_CERT_FILE", authorities);
+    }
     command
 }
 

@@ -42,6 +42,8 @@ have() {
     build-essential) command -v cc >/dev/null && command -v make >/dev/null ;;
     nftables) [ -x /usr/sbin/nft ] ;;
     iproute2) command -v ip >/dev/null ;;
+    # A package for the system's own Python, wherever another one is on the path.
+    python3-aiosmtpd) /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null ;;
     postgresql) [ -n "$(postgres_folder)" ] ;;
     libfaketime) [ -n "$(faketime_lib)" ] ;;
     python3-venv) python_with_venv >/dev/null ;;

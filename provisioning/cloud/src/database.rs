@@ -12,17 +12,22 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use storebox_core::id::StoreId;
+use storebox_core::time::Timestamp;
 use storebox_provisioning::identity::BoxId;
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
 pub use self::pool::Server;
 use crate::clock;
+use crate::fleet::alerts::{AlertRow, WatchRow};
 use crate::fleet::{AuthorityRow, BoxRow, ClaimRow, Rows, StoreRow, TokenDigest};
 
 /// How long a request waits for the database: for its turn, for a connection, and for every attempt together. A box gives
 /// up a little later, and asks again.
 const WAIT: Duration = Duration::from_secs(10);
+
+/// Rows of a list that is worked off bit by bit: the rest comes with the next look.
+const SOME: usize = 200;
 
 /// The database of one cloud.
 pub struct Database {
@@ -106,6 +111,8 @@ enum Key<'k> {
     Store(StoreId),
     Device(BoxId),
     Authority,
+    Watch,
+    Alert(&'k str),
 }
 
 impl Transaction<'_> {
@@ -171,6 +178,43 @@ impl Rows for Transaction<'_> {
 
     fn put_authority(&mut self, row: &AuthorityRow) -> Result<(), DatabaseError> {
         self.put(Key::Authority, row)
+    }
+
+    fn watch(&mut self) -> Result<Option<WatchRow>, DatabaseError> {
+        self.get(Key::Watch)
+    }
+
+    fn put_watch(&mut self, row: &WatchRow) -> Result<(), DatabaseError> {
+        self.put(Key::Watch, row)
+    }
+
+    fn silent(&mut self, before: Timestamp) -> Result<Vec<BoxId>, DatabaseError> {
+        match &self.0 {
+            Session::Embedded(session) => session.silent(before),
+            Session::Postgres(session) => session.silent(before),
+        }
+    }
+
+    fn alert(&mut self, id: &str) -> Result<Option<AlertRow>, DatabaseError> {
+        self.get(Key::Alert(id))
+    }
+
+    fn put_alert(&mut self, id: &str, row: &AlertRow) -> Result<(), DatabaseError> {
+        self.put(Key::Alert(id), row)
+    }
+
+    fn remove_alert(&mut self, id: &str) -> Result<(), DatabaseError> {
+        match &self.0 {
+            Session::Embedded(session) => session.remove(Key::Alert(id)),
+            Session::Postgres(session) => session.remove_alert(id),
+        }
+    }
+
+    fn due_alerts(&mut self, by: Timestamp) -> Result<Vec<String>, DatabaseError> {
+        match &self.0 {
+            Session::Embedded(session) => session.due_alerts(by),
+            Session::Postgres(session) => session.due_alerts(by),
+        }
     }
 }
 

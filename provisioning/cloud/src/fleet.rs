@@ -3,6 +3,8 @@
 //! Every decision is made on rows that are read and written in one transaction, so that many instances of the cloud on
 //! one database decide as one. Each may be made twice with the same result: a box repeats whatever it got no answer to.
 
+pub mod alerts;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,8 @@ use storebox_core::time::Timestamp;
 use storebox_provisioning::identity::BoxId;
 use storebox_provisioning::registration::{Problem, Registration, Request};
 use storebox_provisioning::site::Intent;
+
+use self::alerts::{AlertRow, Alerts, WatchRow};
 
 /// How often a box shows that it is alive, in seconds, unless the operator says otherwise.
 pub const HEARTBEAT_S: u32 = 60;
@@ -47,6 +51,9 @@ pub struct StoreRow {
     pub epoch: u32,
     /// The one that speaks for it now.
     pub holder: Option<BoxId>,
+    /// Who is told of its box.
+    #[serde(default)]
+    pub alerts: Alerts,
 }
 
 /// A box.
@@ -67,6 +74,12 @@ pub struct BoxRow {
     pub seen_at: Timestamp,
     /// Whether somebody took it out of service.
     pub is_revoked: bool,
+    /// When it was said that it cannot be reached; none if it can.
+    #[serde(default)]
+    pub lost_at: Option<Timestamp>,
+    /// How often that was said.
+    #[serde(default)]
+    pub outages: u32,
 }
 
 /// The authority that vouches for the boxes of this database.
@@ -143,6 +156,13 @@ impl State {
     }
 }
 
+/// The beginning of a box's name, as people compare it; its `STATUS.TXT` has the same.
+pub fn short(id: BoxId) -> String {
+    let digits = id.to_string();
+    let groups: Vec<&str> = (0..4).filter_map(|group| digits.get(group * 4..group * 4 + 4)).collect();
+    groups.join("-")
+}
+
 /// The SHA-256 of a claim's token.
 pub type TokenDigest = [u8; 32];
 
@@ -201,6 +221,42 @@ pub trait Rows {
     /// # Errors
     /// The database's.
     fn put_authority(&mut self, row: &AuthorityRow) -> Result<(), Self::Error>;
+    /// Since when the fleet is watched.
+    ///
+    /// # Errors
+    /// The database's.
+    fn watch(&mut self) -> Result<Option<WatchRow>, Self::Error>;
+    /// Writes since when the fleet is watched.
+    ///
+    /// # Errors
+    /// The database's.
+    fn put_watch(&mut self, row: &WatchRow) -> Result<(), Self::Error>;
+    /// The boxes that are watched ([`alerts::is_watched`]) and were last heard of before then; some of them, if they are
+    /// many.
+    ///
+    /// # Errors
+    /// The database's.
+    fn silent(&mut self, before: Timestamp) -> Result<Vec<BoxId>, Self::Error>;
+    /// An alert.
+    ///
+    /// # Errors
+    /// The database's.
+    fn alert(&mut self, id: &str) -> Result<Option<AlertRow>, Self::Error>;
+    /// Writes an alert.
+    ///
+    /// # Errors
+    /// The database's.
+    fn put_alert(&mut self, id: &str, row: &AlertRow) -> Result<(), Self::Error>;
+    /// Takes an alert away.
+    ///
+    /// # Errors
+    /// The database's.
+    fn remove_alert(&mut self, id: &str) -> Result<(), Self::Error>;
+    /// The alerts that are to be tried by then; some of them, if they are many.
+    ///
+    /// # Errors
+    /// The database's.
+    fn due_alerts(&mut self, by: Timestamp) -> Result<Vec<String>, Self::Error>;
 }
 
 /// A decision: what comes of it, or why not, unless the database fails.
@@ -226,6 +282,13 @@ pub fn enrol<R: Rows>(rows: &mut R, token: &TokenDigest, id: BoxId, now: Timesta
     claim.used_by = Some(id);
     rows.put_claim(token, &claim)?;
     // A box that was known, even one out of service, is what its newest claim says.
+    let outages = match rows.device(id)? {
+        Some(mut known) => {
+            alerts::find(rows, id, &mut known, now)?;
+            known.outages
+        }
+        None => 0,
+    };
     let device = BoxRow {
         store: claim.store,
         intent: claim.intent,
@@ -234,6 +297,8 @@ pub fn enrol<R: Rows>(rows: &mut R, token: &TokenDigest, id: BoxId, now: Timesta
         said: None,
         seen_at: now,
         is_revoked: false,
+        lost_at: None,
+        outages,
     };
     rows.put_device(id, &device)?;
     Ok(Ok(()))
@@ -319,6 +384,7 @@ fn heard_of<R: Rows>(rows: &mut R, id: BoxId, now: Timestamp) -> Decided<BoxRow,
     if device.is_revoked {
         return Ok(Err(Problem::DeviceRevoked));
     }
+    alerts::find(rows, id, &mut device, now)?;
     device.seen_at = device.seen_at.max(now);
     rows.put_device(id, &device)?;
     Ok(Ok(device))

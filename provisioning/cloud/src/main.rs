@@ -13,8 +13,9 @@ use std::sync::Arc;
 use storebox_cloud::api::{self, Cloud};
 use storebox_cloud::authority::{self, Authority, AuthorityError};
 use storebox_cloud::database::{Database, Server};
+use storebox_cloud::delivery::Delivery;
 use storebox_cloud::fleet::{self, Rows, Terms};
-use storebox_cloud::{server, tls};
+use storebox_cloud::{server, tls, watch};
 use storebox_core::network::CloudUrl;
 
 use crate::options::Options;
@@ -50,7 +51,8 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
-    let Options { data, database, database_ca, listen, url, heartbeat_s } = options;
+    let Options { data, database, database_ca, listen, url, heartbeat_s, smtp, mail_from } = options;
+    let delivery = Delivery::new(smtp.as_deref(), mail_from.as_deref())?;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&data)?;
     let database = match database {
         Some(url) => {
@@ -80,8 +82,10 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let tls = tls::config(&authority, &names)?;
     show(&greeting(&url, address, &authority, &data));
     let terms = Terms { sync_url: url, heartbeat_s };
-    let cloud = Cloud { database, authority, terms, admin_token };
-    server::serve(listener, tls, api::router(Arc::new(cloud))).await
+    let cloud = Arc::new(Cloud { database, authority, terms, admin_token, delivery });
+    tokio::spawn(watch::watch(Arc::clone(&cloud)));
+    tokio::spawn(watch::deliver(Arc::clone(&cloud)));
+    server::serve(listener, tls, api::router(cloud)).await
 }
 
 /// The token that lets people in, made at the first start.

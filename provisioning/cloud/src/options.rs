@@ -25,6 +25,10 @@ Usage: storebox-cloud [OPTION]...
                        port)
   --heartbeat SECONDS  how often a box shows that it is alive, 1 to 3600; after
                        three it cannot be reached (default: 60)
+  --smtp URL           the server that takes mail: smtps://USER:PASSWORD@HOST:PORT,
+                       or smtp://… with ?tls=required for STARTTLS
+                       (or in the environment: SMTP_URL)
+  --mail-from ADDRESS  whom mail comes from
   --help               show this
   --version            show the release
 
@@ -49,6 +53,10 @@ pub(crate) struct Options {
     pub(crate) url: Option<CloudUrl>,
     /// How often a box shows that it is alive, in seconds.
     pub(crate) heartbeat_s: u32,
+    /// The server that takes mail.
+    pub(crate) smtp: Option<String>,
+    /// Whom mail comes from.
+    pub(crate) mail_from: Option<String>,
 }
 
 impl Options {
@@ -60,12 +68,13 @@ impl Options {
         use lexopt::prelude::*;
         let mut options = Self {
             data: PathBuf::from("storebox-cloud"),
-            // A password is seen by less people there than among a machine's processes.
-            database: env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()),
+            database: of_environment("DATABASE_URL"),
             database_ca: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8444)),
             url: None,
             heartbeat_s: HEARTBEAT_S,
+            smtp: of_environment("SMTP_URL"),
+            mail_from: None,
         };
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
@@ -76,6 +85,8 @@ impl Options {
                 Long("listen") => options.listen = parser.value()?.parse()?,
                 Long("url") => options.url = Some(parser.value()?.parse_with(CloudUrl::new)?),
                 Long("heartbeat") => options.heartbeat_s = parser.value()?.parse_with(heartbeat)?,
+                Long("smtp") => options.smtp = Some(parser.value()?.string()?),
+                Long("mail-from") => options.mail_from = Some(parser.value()?.string()?),
                 Short('h') | Long("help") => return Ok(Err(HELP)),
                 Short('V') | Long("version") => return Ok(Err(VERSION)),
                 Short(_) | Long(_) | Value(_) => return Err(argument.unexpected()),
@@ -90,4 +101,9 @@ fn heartbeat(text: &str) -> Result<u32, &'static str> {
         Ok(seconds @ 1..=3_600) => Ok(seconds),
         _ => Err("not a number of seconds from 1 to 3600"),
     }
+}
+
+/// What the environment says. A password is seen by less people there than among a machine's processes.
+fn of_environment(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use storebox_core::id::StoreId;
+use storebox_core::text::Name;
 use storebox_provisioning::identity::BoxId;
 
 use super::Cloud;
@@ -14,7 +17,8 @@ use super::answer::Refusal;
 use super::boxes::digest;
 use super::claim::{self, ClaimBody, NewClaim};
 use crate::clock::now;
-use crate::fleet::{self, BoxRow, Rows};
+use crate::fleet::alerts::Alerts;
+use crate::fleet::{self, BoxRow, Rows, StoreRow};
 
 /// A box as people see it.
 #[derive(Serialize)]
@@ -30,9 +34,10 @@ pub struct BoxBody {
 pub async fn make_claim(
     State(cloud): State<Arc<Cloud>>,
     headers: HeaderMap,
-    Json(wish): Json<NewClaim>,
+    wish: Result<Json<NewClaim>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ClaimBody>), Refusal> {
     admit(&cloud, &headers)?;
+    let Json(wish) = wish?;
     Ok((StatusCode::CREATED, Json(claim::make(&cloud, &wish).await?)))
 }
 
@@ -46,6 +51,58 @@ pub async fn list(State(cloud): State<Arc<Cloud>>, headers: HeaderMap) -> Result
             .map(|(id, row)| BoxBody { id, is_unreachable: row.is_unreachable(&cloud.terms, at), row })
             .collect(),
     ))
+}
+
+/// A store as people see it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreBody {
+    id: StoreId,
+    #[serde(flatten)]
+    row: StoreRow,
+}
+
+/// What is to be different of a store. What is left out stays as it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StoreChange {
+    /// What it is called.
+    #[serde(default)]
+    name: Option<Name>,
+    /// Who is told of its box.
+    #[serde(default)]
+    alerts: Option<Alerts>,
+}
+
+/// Every store.
+pub async fn stores(State(cloud): State<Arc<Cloud>>, headers: HeaderMap) -> Result<Json<Vec<StoreBody>>, Refusal> {
+    admit(&cloud, &headers)?;
+    let rows = cloud.database.look(|rows| rows.stores()).await?;
+    Ok(Json(rows.into_iter().map(|(id, row)| StoreBody { id, row }).collect()))
+}
+
+/// Changes a store.
+pub async fn change_store(
+    State(cloud): State<Arc<Cloud>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    change: Result<Json<StoreChange>, JsonRejection>,
+) -> Result<Json<StoreBody>, Refusal> {
+    admit(&cloud, &headers)?;
+    let Json(StoreChange { name, alerts }) = change?;
+    if let Some(alerts) = &alerts {
+        claim::check(&cloud, alerts)?;
+    }
+    let id: StoreId = id.parse().map_err(|_| Refusal::NotFound)?;
+    let changed = cloud.database.transact(|rows| {
+        let Some(mut row) = rows.store(id)? else { return Ok(None) };
+        row.name = name.clone().unwrap_or(row.name);
+        row.alerts = alerts.clone().unwrap_or(row.alerts);
+        rows.put_store(id, &row)?;
+        Ok(Some(row))
+    });
+    let row = changed.await?.ok_or(Refusal::NotFound)?;
+    Ok(Json(StoreBody { id, row }))
 }
 
 /// Takes a box out of service. A body says nothing, but some clients take an answer before its end for a broken stream.

@@ -14,6 +14,7 @@ use super::answer::Refusal;
 use super::boxes::digest;
 use super::{Cloud, random_token};
 use crate::clock::now;
+use crate::fleet::alerts::Alerts;
 use crate::fleet::{ClaimRow, Rows, StoreRow};
 
 /// How long a claim may wait for its box, in days, if nobody says otherwise.
@@ -43,6 +44,9 @@ pub struct NewClaim {
     /// For how many days.
     #[serde(default)]
     pub(super) days: Option<u64>,
+    /// Who is told of the store's box from now on; as before if nobody is named.
+    #[serde(default)]
+    pub(super) alerts: Option<Alerts>,
 }
 
 /// A claim as it is shown, once.
@@ -60,14 +64,17 @@ pub struct ClaimBody {
 pub(super) async fn make(cloud: &Cloud, wish: &NewClaim) -> Result<ClaimBody, Refusal> {
     let days = wish.days.unwrap_or(CLAIM_DAYS);
     if !(1..=CLAIM_DAYS_MAX).contains(&days) {
-        return Err(Refusal::Invalid("A claim holds for 1 to 365 days."));
+        return Err(Refusal::Invalid("A claim holds for 1 to 365 days.".into()));
     }
     let is_register = |name: &Name| {
         let text = name.as_str();
         (1..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
     };
     if !wish.register.as_ref().is_none_or(is_register) {
-        return Err(Refusal::Invalid("A register is one to eight capital letters and digits."));
+        return Err(Refusal::Invalid("A register is one to eight capital letters and digits.".into()));
+    }
+    if let Some(alerts) = &wish.alerts {
+        check(cloud, alerts)?;
     }
     let (token, at) = (random_token().map_err(|_| Problem::Busy)?, now());
     let expires = at.plus_millis(days * DAY_MS);
@@ -75,7 +82,12 @@ pub(super) async fn make(cloud: &Cloud, wish: &NewClaim) -> Result<ClaimBody, Re
     SystemRandom::new().fill(&mut randomness).map_err(|_| Problem::Busy)?;
     let store = wish.store_id.unwrap_or_else(|| StoreId::new(at, randomness));
     let made = cloud.database.transact(|rows| {
-        if rows.store(store)?.is_none() {
+        if let Some(mut row) = rows.store(store)? {
+            if let Some(alerts) = &wish.alerts {
+                row.alerts = alerts.clone();
+                rows.put_store(store, &row)?;
+            }
+        } else {
             if wish.store_id.is_some() {
                 return Ok(false);
             }
@@ -85,6 +97,7 @@ pub(super) async fn make(cloud: &Cloud, wish: &NewClaim) -> Result<ClaimBody, Re
                 configuration: wish.configuration.clone(),
                 epoch: 0,
                 holder: None,
+                alerts: wish.alerts.clone().unwrap_or_default(),
             };
             rows.put_store(store, &row)?;
         }
@@ -96,6 +109,17 @@ pub(super) async fn make(cloud: &Cloud, wish: &NewClaim) -> Result<ClaimBody, Re
     }
     let site = site(cloud, &token, wish.intent);
     Ok(ClaimBody { token, store_id: store, expires, site })
+}
+
+/// Whether these people can be told.
+pub(super) fn check(cloud: &Cloud, alerts: &Alerts) -> Result<(), Refusal> {
+    if !alerts.are_few() {
+        return Err(Refusal::Invalid("At most eight addresses and eight webhooks are told of one store.".into()));
+    }
+    if !alerts.mail.is_empty() && !cloud.delivery.sends_mail() {
+        return Err(Refusal::Invalid("This cloud sends no mail: start it with --smtp and --mail-from.".into()));
+    }
+    Ok(())
 }
 
 /// The installer's file for a claim.

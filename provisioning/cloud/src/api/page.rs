@@ -29,6 +29,7 @@ use super::claim::{self, NewClaim};
 use super::{Cloud, admin};
 use crate::clock::now;
 use crate::database::DatabaseError;
+use crate::fleet::alerts::{Alerts, NotAnAddress};
 use crate::fleet::{self, Rows, State as BoxState};
 
 const STYLE: &str = include_str!("page/fleet.css");
@@ -84,7 +85,7 @@ impl From<QueryRejection> for Trouble {
 impl From<Refusal> for Trouble {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Invalid(why) => Self::Invalid(why.to_owned()),
+            Refusal::Invalid(why) => Self::Invalid(why.into_owned()),
             Refusal::NotFound => Self::NotFound,
             Refusal::NotAdmitted => Self::NobodySignedIn,
             Refusal::Database(error) => error.into(),
@@ -254,9 +255,11 @@ async fn claim_form(
     let session = signed_in(&cloud, &headers)?;
     let Query(ForStore { store }) = query?;
     let token = session.form_token();
-    let Some(id) = store else { return Ok(answer(StatusCode::OK, view::claim_form(None, &token))) };
+    let Some(id) = store else {
+        return Ok(answer(StatusCode::OK, view::claim_form(None, cloud.delivery.sends_mail(), &token)));
+    };
     let row = cloud.database.look(|rows| rows.store(id)).await?.ok_or(Trouble::NotFound)?;
-    Ok(answer(StatusCode::OK, view::claim_form(Some((id, &row)), &token)))
+    Ok(answer(StatusCode::OK, view::claim_form(Some((id, &row)), false, &token)))
 }
 
 #[derive(Deserialize)]
@@ -267,6 +270,12 @@ struct ClaimForm {
     register: Option<Name>,
     intent: Intent,
     days: u64,
+    /// Addresses, with commas or blanks between them.
+    #[serde(default)]
+    mail: String,
+    /// URLs, the same.
+    #[serde(default)]
+    webhooks: String,
 }
 
 async fn make_claim(
@@ -277,6 +286,7 @@ async fn make_claim(
 ) -> Result<Response, Trouble> {
     let Form(filled) = form?;
     let session = own_form(&cloud, &headers, &uri, &filled.form)?;
+    let alerts = Alerts { mail: listed(&filled.mail)?, webhooks: listed(&filled.webhooks)? };
     let wish = NewClaim {
         store_id: filled.store_id,
         store_name: filled.store_name,
@@ -284,12 +294,21 @@ async fn make_claim(
         configuration: BTreeMap::new(),
         intent: filled.intent,
         days: Some(filled.days),
+        // Of a store there is the form does not ask.
+        alerts: filled.store_id.is_none().then_some(alerts),
     };
     let made = claim::make(&cloud, &wish).await?;
     let store = cloud.database.look(|rows| rows.store(made.store_id)).await?;
     let name = store.map_or_else(|| Name::cut("the store"), |store| store.name);
     let page = view::claimed(&made, name.as_str(), claim::word(wish.intent), &session.form_token());
     Ok(answer(StatusCode::OK, page))
+}
+
+/// What somebody wrote one after the other into one field.
+fn listed<T: TryFrom<String, Error = NotAnAddress>>(field: &str) -> Result<Vec<T>, Trouble> {
+    let parts = field.split([',', ' ', '\n', '\r']).filter(|part| !part.is_empty());
+    let parsed: Result<Vec<T>, NotAnAddress> = parts.map(|part| T::try_from(part.to_owned())).collect();
+    parsed.map_err(|error| Trouble::Invalid(error.to_string()))
 }
 
 #[derive(Deserialize)]

@@ -6,9 +6,11 @@ use redb::{Database as Redb, ReadableTable, TableDefinition, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use storebox_core::id::StoreId;
+use storebox_core::time::Timestamp;
 use storebox_provisioning::identity::BoxId;
 
-use super::{DatabaseError, Key, Transaction};
+use super::{DatabaseError, Key, SOME, Transaction};
+use crate::fleet::alerts::{self, AlertRow};
 use crate::fleet::{BoxRow, StoreRow};
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -17,6 +19,7 @@ const CLAIMS: Table = TableDefinition::new("claims");
 const STORES: Table = TableDefinition::new("stores");
 const DEVICES: Table = TableDefinition::new("devices");
 const SETTINGS: Table = TableDefinition::new("settings");
+const ALERTS: Table = TableDefinition::new("alerts");
 
 /// The database.
 pub(super) struct Embedded(Redb);
@@ -25,7 +28,7 @@ impl Embedded {
     pub(super) fn open(file: &Path) -> Result<Self, DatabaseError> {
         let database = Redb::create(file).map_err(failed)?;
         let transaction = database.begin_write().map_err(failed)?;
-        for table in [CLAIMS, STORES, DEVICES, SETTINGS] {
+        for table in [CLAIMS, STORES, DEVICES, SETTINGS, ALERTS] {
             transaction.open_table(table).map_err(failed)?;
         }
         transaction.commit().map_err(failed)?;
@@ -60,6 +63,32 @@ impl Session {
         Ok(())
     }
 
+    pub(super) fn remove(&self, key: Key<'_>) -> Result<(), DatabaseError> {
+        let mut table = self.0.open_table(table(key)).map_err(failed)?;
+        table.remove(bytes(key).as_slice()).map_err(failed)?;
+        Ok(())
+    }
+
+    pub(super) fn silent(&self, before: Timestamp) -> Result<Vec<BoxId>, DatabaseError> {
+        let mut silent = Vec::new();
+        for (id, row) in self.devices()? {
+            if row.seen_at >= before || silent.len() >= SOME {
+                continue;
+            }
+            let store: Option<StoreRow> = self.get(Key::Store(row.store))?;
+            if store.is_some_and(|store| alerts::is_watched(id, &row, &store)) {
+                silent.push(id);
+            }
+        }
+        Ok(silent)
+    }
+
+    pub(super) fn due_alerts(&self, by: Timestamp) -> Result<Vec<String>, DatabaseError> {
+        let alerts = self.all(ALERTS, |key| String::from_utf8(key.to_vec()).ok())?;
+        let due = alerts.into_iter().filter(|(_, row): &(_, AlertRow)| row.next_at <= by);
+        Ok(due.map(|(id, _)| id).take(SOME).collect())
+    }
+
     pub(super) fn devices(&self) -> Result<Vec<(BoxId, BoxRow)>, DatabaseError> {
         self.all(DEVICES, |key| key.try_into().ok().map(BoxId::new))
     }
@@ -89,7 +118,8 @@ fn table(key: Key<'_>) -> Table {
         Key::Claim(_) => CLAIMS,
         Key::Store(_) => STORES,
         Key::Device(_) => DEVICES,
-        Key::Authority => SETTINGS,
+        Key::Authority | Key::Watch => SETTINGS,
+        Key::Alert(_) => ALERTS,
     }
 }
 
@@ -99,6 +129,8 @@ fn bytes(key: Key<'_>) -> Vec<u8> {
         Key::Store(id) => id.to_bytes().to_vec(),
         Key::Device(id) => id.digest().to_vec(),
         Key::Authority => b"authority".to_vec(),
+        Key::Watch => b"watch".to_vec(),
+        Key::Alert(id) => id.as_bytes().to_vec(),
     }
 }
 

@@ -5,7 +5,7 @@ use tokio_postgres::{Client, Error};
 use super::DatabaseError;
 
 /// What brings the tables from one version to the next. What a release has had is never changed: another one is added.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 
 /// Names the lock that instances which start at once take in turn: "storebox" in ASCII.
 const LOCK: i64 = i64::from_be_bytes(*b"storebox");

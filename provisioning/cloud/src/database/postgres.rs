@@ -11,6 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use storebox_core::id::StoreId;
+use storebox_core::time::Timestamp;
 use storebox_provisioning::identity::BoxId;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -19,7 +20,7 @@ use tokio_postgres::{Error, IsolationLevel, Row};
 
 use super::migrations::{self, is_conflict};
 use super::pool::{Connection, Pool, Server};
-use super::{DatabaseError, Key, Transaction};
+use super::{DatabaseError, Key, SOME, Transaction};
 use crate::clock;
 use crate::fleet::{BoxRow, StoreRow};
 
@@ -152,6 +153,8 @@ impl Session<'_> {
             Key::Store(id) => ("SELECT body FROM stores WHERE id = $1::uuid", id.to_string()),
             Key::Device(id) => ("SELECT body FROM devices WHERE id = $1", id.to_string()),
             Key::Authority => ("SELECT body FROM settings WHERE id = $1", "authority".to_owned()),
+            Key::Watch => ("SELECT body FROM settings WHERE id = $1", "watch".to_owned()),
+            Key::Alert(id) => ("SELECT body FROM alerts WHERE id = $1", id.to_owned()),
         };
         let row = wait(self.deadline, self.transaction.query_typed_opt(statement, &[(&name, Type::TEXT)]))?;
         row.map(|row| body(&row, 0)).transpose()
@@ -163,12 +166,47 @@ impl Session<'_> {
             Key::Store(id) => ("stores (id, body) VALUES ($1::uuid", id.to_string()),
             Key::Device(id) => ("devices (id, body) VALUES ($1", id.to_string()),
             Key::Authority => ("settings (id, body) VALUES ($1", "authority".to_owned()),
+            Key::Watch => ("settings (id, body) VALUES ($1", "watch".to_owned()),
+            Key::Alert(id) => ("alerts (id, body) VALUES ($1", id.to_owned()),
         };
         let statement = format!("INSERT INTO {table}, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body");
         let body = Json(row);
         let values: [(&(dyn ToSql + Sync), Type); 2] = [(&name, Type::TEXT), (&body, Type::JSONB)];
         wait(self.deadline, self.transaction.execute_typed(&statement, &values))?;
         Ok(())
+    }
+
+    pub(super) fn remove_alert(&self, id: &str) -> Result<(), DatabaseError> {
+        let values: [(&(dyn ToSql + Sync), Type); 1] = [(&id, Type::TEXT)];
+        wait(self.deadline, self.transaction.execute_typed("DELETE FROM alerts WHERE id = $1", &values))?;
+        Ok(())
+    }
+
+    pub(super) fn silent(&self, before: Timestamp) -> Result<Vec<BoxId>, DatabaseError> {
+        let silent = "SELECT devices.id FROM devices JOIN stores ON stores.id = (devices.body->>'store')::uuid
+            WHERE (devices.body->>'seenAt') COLLATE \"C\" < $1 AND devices.body->>'lostAt' IS NULL
+                AND devices.body->>'epoch' <> '0' AND devices.body->>'isRevoked' = 'false'
+                AND stores.body->>'holder' = devices.id
+            ORDER BY (devices.body->>'seenAt') COLLATE \"C\" LIMIT";
+        self.names(silent, before)
+    }
+
+    pub(super) fn due_alerts(&self, by: Timestamp) -> Result<Vec<String>, DatabaseError> {
+        let due = "SELECT id FROM alerts WHERE (body->>'nextAt') COLLATE \"C\" <= $1
+            ORDER BY (body->>'nextAt') COLLATE \"C\" LIMIT";
+        self.names(due, by)
+    }
+
+    /// The first column of some rows that a moment chooses. Moments as text are in order, until the year 9999.
+    fn names<K: FromStr>(&self, statement: &str, at: Timestamp) -> Result<Vec<K>, DatabaseError> {
+        let (statement, at) = (format!("{statement} {SOME}"), at.to_string());
+        let rows = wait(self.deadline, self.transaction.query_typed(&statement, &[(&at, Type::TEXT)]))?;
+        let mut names = Vec::new();
+        for row in rows {
+            let name: &str = row.try_get(0).map_err(DatabaseError::Postgres)?;
+            names.extend(name.parse::<K>());
+        }
+        Ok(names)
     }
 
     pub(super) fn devices(&self) -> Result<Vec<(BoxId, BoxRow)>, DatabaseError> {

@@ -9,6 +9,8 @@ use storebox_provisioning::site::{Claim, Cloud};
 
 use super::*;
 
+mod alerts;
+
 const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 const DAY_MS: u64 = 86_400_000;
 const STORE: StoreId = StoreId::from_bytes([9; 16]);
@@ -22,6 +24,8 @@ struct Memory {
     stores: BTreeMap<StoreId, StoreRow>,
     devices: BTreeMap<BoxId, BoxRow>,
     authority: Option<AuthorityRow>,
+    watch: Option<WatchRow>,
+    alerts: BTreeMap<String, AlertRow>,
 }
 
 impl Rows for Memory {
@@ -70,6 +74,41 @@ impl Rows for Memory {
         self.authority = Some(row.clone());
         Ok(())
     }
+
+    fn watch(&mut self) -> Result<Option<WatchRow>, Infallible> {
+        Ok(self.watch.clone())
+    }
+
+    fn put_watch(&mut self, row: &WatchRow) -> Result<(), Infallible> {
+        self.watch = Some(row.clone());
+        Ok(())
+    }
+
+    fn silent(&mut self, before: Timestamp) -> Result<Vec<BoxId>, Infallible> {
+        let silent = self
+            .devices
+            .iter()
+            .filter(|(id, row)| row.seen_at < before && super::alerts::is_watched(**id, row, &self.stores[&row.store]));
+        Ok(silent.map(|(id, _)| *id).collect())
+    }
+
+    fn alert(&mut self, id: &str) -> Result<Option<AlertRow>, Infallible> {
+        Ok(self.alerts.get(id).cloned())
+    }
+
+    fn put_alert(&mut self, id: &str, row: &AlertRow) -> Result<(), Infallible> {
+        self.alerts.insert(id.to_owned(), row.clone());
+        Ok(())
+    }
+
+    fn remove_alert(&mut self, id: &str) -> Result<(), Infallible> {
+        self.alerts.remove(id);
+        Ok(())
+    }
+
+    fn due_alerts(&mut self, by: Timestamp) -> Result<Vec<String>, Infallible> {
+        Ok(self.alerts.iter().filter(|(_, row)| row.next_at <= by).map(|(id, _)| id.clone()).collect())
+    }
 }
 
 impl Memory {
@@ -83,6 +122,7 @@ impl Memory {
             configuration: BTreeMap::new(),
             epoch: 0,
             holder: None,
+            alerts: Alerts::default(),
         };
         rows.stores.insert(STORE, store);
         for (number, intent) in (1..).zip(intents) {

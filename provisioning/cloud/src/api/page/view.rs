@@ -7,7 +7,7 @@ use storebox_core::time::Timestamp;
 use storebox_provisioning::identity::BoxId;
 
 use crate::api::claim::ClaimBody;
-use crate::fleet::{BoxRow, State, StoreRow};
+use crate::fleet::{BoxRow, State, StoreRow, short};
 
 /// The rows one page shows; a search finds the others.
 const ROWS: usize = 200;
@@ -161,7 +161,7 @@ fn service(id: BoxId, is_revoked: bool, form_token: &str) -> Markup {
 }
 
 /// The form that makes a claim, for a new store or for one there is.
-pub(super) fn claim_form(store: Option<(StoreId, &StoreRow)>, form_token: &str) -> Markup {
+pub(super) fn claim_form(store: Option<(StoreId, &StoreRow)>, sends_mail: bool, form_token: &str) -> Markup {
     let holder = store.and_then(|(_, row)| row.holder);
     let intents = [
         ("new", "A new box", "The first box of its store."),
@@ -191,6 +191,18 @@ pub(super) fn claim_form(store: Option<(StoreId, &StoreRow)>, form_token: &str) 
                     label.choice {
                         input type="radio" name="intent" value=(value) checked[value == chosen];
                         span { (label) span.hint { (hint) } }
+                    }
+                }
+            }
+            @if store.is_none() {
+                fieldset {
+                    legend { "Who is told if the box cannot be reached" }
+                    @if sends_mail {
+                        label { "Mail addresses" input name="mail" autocomplete="off" placeholder="shop@example.com, …"; }
+                    }
+                    label {
+                        "Webhooks"
+                        input name="webhooks" autocomplete="off" placeholder="https://example.com/alerts …";
                     }
                 }
             }
@@ -272,13 +284,6 @@ fn page(title: &str, form_token: Option<&str>, body: &Markup) -> Markup {
             }
         }
     }
-}
-
-/// The beginning of a box's name, as people compare it; its `STATUS.TXT` has the same.
-pub(super) fn short(id: BoxId) -> String {
-    let digits = id.to_string();
-    let groups: Vec<&str> = (0..4).filter_map(|group| digits.get(group * 4..group * 4 + 4)).collect();
-    groups.join("-")
 }
 
 /// How long ago, in the largest unit that says something.
