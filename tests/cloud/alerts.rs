@@ -28,7 +28,7 @@ fn registered<'c>(cloud: &'c Reference, name: &str, alerts: Value) -> Stranger<'
 
 fn u15_who_is_named_is_told_once_that_a_box_is_gone_and_once_that_it_is_back(kind: Kind) {
     let mail = MailServer::start();
-    let (well, ill) = (Listener::start(0), Listener::start(1));
+    let (well, ill) = (Listener::start(0, Duration::ZERO), Listener::start(1, Duration::ZERO));
     let smtp = format!("smtps://{LOGIN}@localhost:{}", mail.port);
     let arguments = ["--heartbeat", "1", "--smtp", &smtp, "--mail-from", "fleet@cloud.example"];
     let cloud = Reference::start_believing(kind, &arguments, &mail.authority());
@@ -68,7 +68,8 @@ fn u15_who_is_named_is_told_once_that_a_box_is_gone_and_once_that_it_is_back(kin
 /// Each of several boxes is missed by both instances, and told of by one.
 #[test]
 fn u15_of_two_instances_one_tells() {
-    let listener = Listener::start(0);
+    // Both look for alerts every two seconds, so each sees those that the other is delivering.
+    let listener = Listener::start(0, Duration::from_secs(3));
     let cluster = Cluster::shared();
     let one = Reference::start_in(Some(Arc::clone(&cluster)), &["--heartbeat", "1"], None);
     let _two = one.beside("cloud-2");
@@ -76,8 +77,8 @@ fn u15_of_two_instances_one_tells() {
     let boxes: BTreeSet<_> =
         names.map(|name| registered(&one, name, json!({ "webhooks": [listener.url] })).id).into_iter().collect();
     wait_for(&listener.taken, boxes.len());
-    // Time for whoever would tell it twice.
-    thread::sleep(Duration::from_secs(4));
+    // Time for whoever would tell it twice, and for what is under way.
+    thread::sleep(Duration::from_secs(7));
     let told = listener.taken.lock().unwrap().clone();
     let of: BTreeSet<_> = told.iter().map(|one| one["device"]["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!((told.len(), of), (boxes.len(), boxes), "{told:#?}");

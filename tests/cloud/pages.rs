@@ -153,9 +153,16 @@ fn u11_b8_a_claim_made_on_the_page_is_shown_once_and_enrols_a_box(kind: Kind) {
     let cloud = Reference::start_on(kind);
     let browser = Browser::signed_in(&cloud);
     let form = browser.form();
-    assert!(browser.get("/claims").2.contains("Store's name"));
-    let fields =
-        [("form", form.as_str()), ("store_name", "Café & Söhne"), ("register", "C1"), ("intent", "new"), ("days", "7")];
+    let (_, _, page) = browser.get("/claims");
+    assert!(page.contains("Store's name") && !page.contains("value=\"replace\""), "{page}");
+    let fields = [
+        ("form", form.as_str()),
+        ("store_name", "Café & Söhne"),
+        ("register", "C1"),
+        ("intent", "new"),
+        ("days", "7"),
+        ("webhooks", "https://one.example/alerts, https://two.example/alerts"),
+    ];
     let (status, _, page) = browser.post("/claims", &fields);
     assert!(status == 200 && page.contains("Café &amp; Söhne"), "{page}");
     let token = between(&page, "<pre class=\"token\">", "</pre>");
@@ -168,7 +175,11 @@ fn u11_b8_a_claim_made_on_the_page_is_shown_once_and_enrols_a_box(kind: Kind) {
     let registered = stranger.register().unwrap();
     assert_eq!((&registered["storeName"], &registered["register"]), (&json!("Café & Söhne"), &json!("C1")));
 
-    // Another box for the same store.
+    let (_, stores) = cloud.admin("/v1/stores", None);
+    let told = json!(["https://one.example/alerts", "https://two.example/alerts"]);
+    assert_eq!(stores[0]["alerts"]["webhooks"], told);
+
+    // Another box for the same store, of which the same are told.
     let store = registered["storeId"].as_str().unwrap();
     assert!(browser.get(&format!("/claims?store={store}")).2.contains("Café &amp; Söhne"));
     let fields = [("form", form.as_str()), ("store_id", store), ("intent", "replace"), ("days", "1")];
@@ -177,8 +188,17 @@ fn u11_b8_a_claim_made_on_the_page_is_shown_once_and_enrols_a_box(kind: Kind) {
     second.enrol(&between(&page, "<pre class=\"token\">", "</pre>")).unwrap();
     assert_eq!(second.register().unwrap()["epoch"], 2);
     assert!(browser.get("/").2.contains("class=\"state replaced\""));
+    assert_eq!(cloud.admin("/v1/stores", None).1[0]["alerts"]["webhooks"], told);
 
-    for wrong in [("register", "abc"), ("intent", "steal"), ("days", "0"), ("days", "366"), ("store_name", "\u{7}")] {
+    for wrong in [
+        ("register", "abc"),
+        ("intent", "steal"),
+        ("days", "0"),
+        ("days", "366"),
+        ("store_name", "\u{7}"),
+        ("webhooks", "ftp://one.example"),
+        ("mail", "shop@example.com"),
+    ] {
         let mut fields = fields.to_vec();
         fields[1] = ("store_name", "Shop");
         fields.retain(|(name, _)| *name != wrong.0);

@@ -1,7 +1,7 @@
 //! Who is told by the cloud: a mail server, and webhooks.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -75,38 +75,43 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Refuses so many requests before it takes any.
-    pub fn start(refusals: usize) -> Self {
+    /// Refuses so many requests before it takes any, and lets each wait for its answer.
+    pub fn start(refusals: usize, delay: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/alerts", listener.local_addr().unwrap());
         let (taken, refused) = (Received::default(), Received::default());
-        let (take, refuse) = (Arc::clone(&taken), Arc::clone(&refused));
+        let lists = [Arc::clone(&taken), Arc::clone(&refused)];
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let mut stream = BufReader::new(stream.unwrap());
-                let mut length = 0;
-                loop {
-                    let mut line = String::new();
-                    stream.read_line(&mut line).unwrap();
-                    if line.trim().is_empty() {
-                        break;
-                    }
-                    if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                        length = value.trim().parse().unwrap();
-                    }
-                }
-                let mut body = vec![0; length];
-                stream.read_exact(&mut body).unwrap();
+                let (stream, [take, refuse]) = (stream.unwrap(), lists.clone());
                 let is_refused = refuse.lock().unwrap().len() < refusals;
-                let status = if is_refused { "503 Service Unavailable" } else { "204 No Content" };
-                write!(stream.get_mut(), "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-                    .unwrap();
-                let list = if is_refused { &refuse } else { &take };
-                list.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+                let (list, status) = if is_refused { (refuse, "503 No") } else { (take, "204 Yes") };
+                thread::spawn(move || answer(stream, &list, status, delay));
             }
         });
         Self { url, taken, refused }
     }
+}
+
+/// Reads one request, notes it, and answers when it is time.
+fn answer(stream: TcpStream, list: &Received, status: &str, delay: Duration) {
+    let mut stream = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    list.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+    thread::sleep(delay);
+    write!(stream.get_mut(), "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").unwrap();
 }
 
 /// Waits until so many have come, and gives them.

@@ -168,6 +168,8 @@ pub(super) fn claim_form(store: Option<(StoreId, &StoreRow)>, sends_mail: bool, 
         ("replace", "Replace the box", "It takes the place of the one there is, which is told so."),
         ("reset", "Reset the box", "The same box again, with nothing of what it held."),
     ];
+    // A new store has no box that could be replaced.
+    let intents = intents.into_iter().filter(|(value, ..)| store.is_some() || *value != "replace");
     let chosen = if holder.is_some() { "replace" } else { "new" };
     let body = html! {
         form.claim method="post" action="/claims" {
