@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use storebox_tests::{FakeClock, sample};
 
 use crate::installed::{Installed, cloud_of};
-use crate::reference::{Reference, claim};
+use crate::reference::{Kind, Reference};
+use crate::stranger::claim;
 use crate::wire::Wire;
 
 /// The installer's file of a claim.
@@ -21,7 +22,7 @@ fn boxes(cloud: &Reference) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn b8_a_box_with_an_installers_file_registers_within_seconds_and_both_sides_show_it() {
-    let cloud = Reference::start("cloud");
+    let cloud = Reference::start_on(Kind::Embedded);
     let wish = json!({
         "storeName": "Corner shop", "register": "B",
         "configuration": { "store.timezone": "\"Asia/Jakarta\"", "store.no_such_option": "5", "lan.rate_burst": "much" },
@@ -59,7 +60,7 @@ async fn b8_a_box_with_an_installers_file_registers_within_seconds_and_both_side
 /// The cloud owns the configuration; an admin is told so.
 #[tokio::test(flavor = "multi_thread")]
 async fn b8_b16_what_the_cloud_says_an_admin_does_not_change() {
-    let cloud = Reference::start("cloud");
+    let cloud = Reference::start_on(Kind::Embedded);
     let file = site(&cloud, json!({ "configuration": { "offline.payment_limit": "50.0" } }));
     let installed = Installed::start(&file).await;
     installed.is_registered().await;
@@ -77,7 +78,7 @@ async fn b8_b16_what_the_cloud_says_an_admin_does_not_change() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn b8_l1_a_box_sells_while_its_cloud_is_away_and_registers_when_it_comes() {
-    let cloud = Reference::start("cloud");
+    let cloud = Reference::start_on(Kind::Embedded);
     let wire = Wire::to(cloud.port());
     wire.cut();
     let file = site(&cloud, json!({})).replace(&format!(":{}", cloud.port()), &format!(":{}", wire.port()));
@@ -93,7 +94,7 @@ async fn b8_l1_a_box_sells_while_its_cloud_is_away_and_registers_when_it_comes()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn b8_u11_a_cloud_with_another_key_than_the_pin_hears_nothing() {
-    let cloud = Reference::start("cloud");
+    let cloud = Reference::start_on(Kind::Embedded);
     let good = site(&cloud, json!({}));
     let pin = good.lines().find(|line| line.starts_with("pin")).unwrap();
     let wrong = good.replace(pin, "pin = \"sha256/d6qzRu9zOECb90Uez27xWltNsj0e1Md7GkYYkVoZWmM=\"");
@@ -108,7 +109,7 @@ async fn b8_u11_a_cloud_with_another_key_than_the_pin_hears_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn b8_a_broken_file_is_named_with_its_lines_and_the_box_goes_on_as_before() {
-    let cloud = Reference::start("cloud");
+    let cloud = Reference::start_on(Kind::Embedded);
     let good = site(&cloud, json!({ "storeName": "Corner shop" }));
     let mut installed = Installed::start(&good).await;
     installed.is_registered().await;
@@ -126,7 +127,7 @@ async fn b8_a_broken_file_is_named_with_its_lines_and_the_box_goes_on_as_before(
 /// A box that was stolen, or sold: it gets nothing from the cloud, and the store it stands in sells on.
 #[tokio::test(flavor = "multi_thread")]
 async fn u11_l1_a_revoked_box_sells_on_and_comes_back_when_it_is_restored() {
-    let cloud = Reference::start("cloud");
+    let cloud = Reference::start_on(Kind::Embedded);
     let mut installed = Installed::start(&site(&cloud, json!({}))).await;
     installed.is_registered().await;
     let mut till = installed.till().await;
@@ -144,7 +145,7 @@ async fn u11_l1_a_revoked_box_sells_on_and_comes_back_when_it_is_restored() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn b14_a_new_box_takes_the_place_of_the_old_one_which_is_told() {
-    let cloud = Reference::start("cloud");
+    let cloud = Reference::start_on(Kind::Embedded);
     let (_, store) = claim(&cloud, json!({ "storeName": "Corner shop" }));
     let mut old = Installed::start(&site(&cloud, json!({ "storeId": store }))).await;
     old.is_registered().await;
@@ -163,7 +164,7 @@ async fn b14_a_new_box_takes_the_place_of_the_old_one_which_is_told() {
 /// No battery, no time server: the clock of a box may show anything, and the cloud is known all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn b11_b8_a_box_registers_whatever_its_clock_shows() {
-    let cloud = Reference::start("cloud");
+    let cloud = Reference::start_on(Kind::Embedded);
     for year in ["@1970-01-01 00:10:00", "@2020-06-01 00:00:00", "@2099-06-01 00:00:00"] {
         let clock = FakeClock::new();
         clock.set(year);
@@ -184,7 +185,7 @@ async fn b11_b8_a_box_registers_whatever_its_clock_shows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn b8_a_certificate_that_lapsed_in_a_cupboard_is_renewed_by_its_key() {
     let clock = FakeClock::new();
-    let mut cloud = Reference::start_with("cloud", &clock.environment());
+    let mut cloud = Reference::start_with(&clock.environment());
     let wire = Wire::to(cloud.port());
     let file = site(&cloud, json!({})).replace(&format!(":{}", cloud.port()), &format!(":{}", wire.port()));
     let mut installed = Installed::start_with(&file, |config| clock.drive(config)).await;

@@ -2,90 +2,20 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use ring::digest::{SHA256, digest};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::reference::{Reference, claim};
+use crate::reference::{Kind, Reference, on_each_database};
+use crate::stranger::{Stranger, claim};
 
-/// A box made of OpenSSL and curl; `name` is what its files begin with.
-struct Stranger<'c> {
-    cloud: &'c Reference,
-    name: &'static str,
-    id: String,
+on_each_database! {
+    b8_u11_curl_and_openssl_enrol_enrol_again_and_register
+    b8_a_box_that_lay_in_a_cupboard_renews_with_its_key
+    u11_b14_revoked_and_replaced_boxes_are_told_so
+    u11_only_the_admin_makes_claims_and_sees_the_fleet
 }
 
-impl<'c> Stranger<'c> {
-    /// Makes its key and its request for a certificate.
-    fn new(cloud: &'c Reference, name: &'static str) -> Self {
-        let (key, request) = (format!("{name}.key"), format!("{name}.csr"));
-        cloud.openssl(&["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", &key]);
-        let der = cloud.openssl(&["req", "-new", "-key", &key, "-subj", "/CN=whatever it says", "-outform", "DER"]);
-        // With line breaks, as openssl's own base64 makes them.
-        let encoded = BASE64_STANDARD.encode(der);
-        let lines: Vec<&str> = encoded.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-        std::fs::write(cloud.path(&request), lines.join("\r\n")).unwrap();
-        let spki = cloud.openssl(&["pkey", "-in", &key, "-pubout", "-outform", "DER"]);
-        let id = digest(&SHA256, &spki).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { cloud, name, id }
-    }
-
-    fn post(&self, path: &str, arguments: &[&str]) -> (u16, String) {
-        let body = format!("@{}.csr", self.name);
-        let all = [&["-H", "Content-Type: application/pkcs10", "--data-binary", &body], arguments].concat();
-        self.cloud.curl(path, &all)
-    }
-
-    /// Enrols with a claim and keeps the certificate.
-    fn enrol(&self, token: &str) -> Result<(), Value> {
-        let answer = self.post("/.well-known/est/simpleenroll", &["-u", &format!("anybody:{token}")]);
-        self.keep(answer)
-    }
-
-    /// Enrols again with the certificate it has.
-    fn renew(&self, certificate: &str) -> Result<(), Value> {
-        let key = format!("{}.key", self.name);
-        let answer = self.post("/.well-known/est/simplereenroll", &["--cert", certificate, "--key", &key]);
-        self.keep(answer)
-    }
-
-    fn keep(&self, (status, body): (u16, String)) -> Result<(), Value> {
-        if status != 200 {
-            return Err(problem(status, &body));
-        }
-        std::fs::write(self.cloud.path("answer.p7b"), BASE64_STANDARD.decode(body).unwrap()).unwrap();
-        let pem = format!("{}.pem", self.name);
-        self.cloud.openssl(&["pkcs7", "-inform", "DER", "-in", "answer.p7b", "-print_certs", "-out", &pem]);
-        Ok(())
-    }
-
-    fn register(&self) -> Result<Value, Value> {
-        let said = json!({
-            "protocol": 1, "intent": "new", "board": "x86", "release": "0.1.0", "hostName": "storebox",
-            "addresses": ["192.168.7.20"], "lanFingerprint": "ab", "encrypted": true,
-            "time": "2026-11-21T00:00:00Z", "timeIsVerified": true
-        });
-        let (pem, key) = (format!("{}.pem", self.name), format!("{}.key", self.name));
-        let path = format!("/v1/devices/{}/registration", self.id);
-        let arguments = ["-X", "PUT", "--cert", &pem, "--key", &key, "--json", &said.to_string()];
-        match self.cloud.curl(&path, &arguments) {
-            (200, body) => Ok(serde_json::from_str(&body).unwrap()),
-            (status, body) => Err(problem(status, &body)),
-        }
-    }
-}
-
-/// The last part of a problem's type. Every one says what to do.
-fn problem(status: u16, body: &str) -> Value {
-    let problem: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{status} is no problem: {body}"));
-    assert_eq!(problem["status"], status, "{body}");
-    assert!(problem["title"].is_string() && problem["detail"].is_string(), "{body}");
-    let kind = problem["type"].as_str().unwrap().strip_prefix("urn:storebox:problem:");
-    json!(kind.unwrap_or_else(|| panic!("{body}")))
-}
-
-#[test]
-fn b8_u11_curl_and_openssl_enrol_enrol_again_and_register() {
-    let mut cloud = Reference::start("cloud");
+fn b8_u11_curl_and_openssl_enrol_enrol_again_and_register(kind: Kind) {
+    let mut cloud = Reference::start_on(kind);
     let (token, store) = claim(&cloud, json!({ "storeName": "Corner shop", "register": "B" }));
 
     let (status, authorities) = cloud.curl("/.well-known/est/cacerts", &[]);
@@ -114,7 +44,7 @@ fn b8_u11_curl_and_openssl_enrol_enrol_again_and_register() {
 
     let id = stranger.id.clone();
     cloud.restart();
-    let stranger = Stranger { cloud: &cloud, name: "box", id };
+    let stranger = Stranger { cloud: &cloud, name: "box".to_owned(), id };
     stranger.enrol(&token).unwrap();
     assert_eq!(stranger.register().unwrap()["epoch"], 1, "what it was told outlives the cloud's own restart");
     let (_, boxes) = cloud.admin("/v1/devices", None);
@@ -122,9 +52,8 @@ fn b8_u11_curl_and_openssl_enrol_enrol_again_and_register() {
 }
 
 /// RFC 7030, section 3.3.2: a certificate that has lapsed, or that is not ours at all, still shows who holds a known key.
-#[test]
-fn b8_a_box_that_lay_in_a_cupboard_renews_with_its_key() {
-    let cloud = Reference::start("cloud");
+fn b8_a_box_that_lay_in_a_cupboard_renews_with_its_key(kind: Kind) {
+    let cloud = Reference::start_on(kind);
     let (token, _) = claim(&cloud, json!({}));
     let stranger = Stranger::new(&cloud, "box");
     stranger.enrol(&token).unwrap();
@@ -136,9 +65,8 @@ fn b8_a_box_that_lay_in_a_cupboard_renews_with_its_key() {
     stranger.register().unwrap();
 }
 
-#[test]
-fn u11_b14_revoked_and_replaced_boxes_are_told_so() {
-    let cloud = Reference::start("cloud");
+fn u11_b14_revoked_and_replaced_boxes_are_told_so(kind: Kind) {
+    let cloud = Reference::start_on(kind);
     let (token, store) = claim(&cloud, json!({}));
     let old = Stranger::new(&cloud, "old");
     old.enrol(&token).unwrap();
@@ -158,9 +86,8 @@ fn u11_b14_revoked_and_replaced_boxes_are_told_so() {
     assert_eq!(new.register().unwrap()["epoch"], 2);
 }
 
-#[test]
-fn u11_only_the_admin_makes_claims_and_sees_the_fleet() {
-    let cloud = Reference::start("cloud");
+fn u11_only_the_admin_makes_claims_and_sees_the_fleet(kind: Kind) {
+    let cloud = Reference::start_on(kind);
     for arguments in [&[] as &[&str], &["-H", "Authorization: Bearer wrong"]] {
         assert_eq!(cloud.curl("/v1/devices", arguments).0, 401);
         let wish = [arguments, &["--json", "{}"]].concat();

@@ -1,17 +1,25 @@
 //! The reference cloud: with curl and OpenSSL, which know nothing of us, and with the real box.
 //!
-//! `STOREBOX_CLOUD` names its program, `STOREBOX_BIN` the box's; `tests/run cloud` sets them. The rows of the requirements that a test proves stand at
+//! `STOREBOX_CLOUD` names its program, `STOREBOX_BIN` the box's, and `STOREBOX_POSTGRES` the folder of PostgreSQL's;
+//! `tests/run cloud` sets them. The rows of the requirements that a test proves stand at
 //! the beginning of its name.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "tests fail by panicking"
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and wait in real time"
 )]
 
+mod alerts;
 mod boxes;
+mod cluster;
 mod enrolment;
 mod installed;
+mod instances;
+mod pages;
+mod receivers;
 mod reference;
+mod stranger;
 mod wire;

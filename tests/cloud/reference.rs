@@ -1,47 +1,129 @@
 //! A reference cloud of a test's own.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 
 use serde_json::Value;
 use storebox_tests::Folder;
 
+use crate::cluster::Cluster;
+
 /// Names the cloud's program; `tests/run` sets it.
 const PROGRAM: &str = "STOREBOX_CLOUD";
 
-/// The program, and the folder it keeps everything in. It ends with the value.
+/// Where a cloud keeps what it knows.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// In its own folder.
+    Embedded,
+    /// In PostgreSQL.
+    Postgres,
+}
+
+impl Kind {
+    fn cluster(self) -> Option<Arc<Cluster>> {
+        match self {
+            Self::Embedded => None,
+            Self::Postgres => Some(Cluster::shared()),
+        }
+    }
+}
+
+/// Makes a test of each function, once for each database.
+macro_rules! on_each_database {
+    ($($name:ident)+) => {
+        mod embedded {
+            $(#[test] fn $name() { super::$name(crate::reference::Kind::Embedded); })+
+        }
+        mod postgres {
+            $(#[test] fn $name() { super::$name(crate::reference::Kind::Postgres); })+
+        }
+    };
+}
+pub(crate) use on_each_database;
+
+/// The program, and the folder of the test. It ends with the value.
 pub struct Reference {
     process: Child,
     url: String,
+    folder: Arc<Folder>,
+    /// What its command line says besides.
+    arguments: Vec<OsString>,
+    /// Where its keys are, in the test's folder.
+    data: String,
+    /// The server that it needs.
+    cluster: Option<Arc<Cluster>>,
+    /// Its environment, besides.
     environment: Vec<(&'static str, String)>,
-    folder: Folder,
 }
 
 impl Reference {
     /// Starts a cloud that knows nobody.
-    pub fn start(label: &str) -> Self {
-        Self::start_with(label, &[])
+    pub fn start_on(kind: Kind) -> Self {
+        Self::start_in(kind.cluster(), &[], &[])
     }
 
-    /// The same with environment variables of the process.
-    pub fn start_with(label: &str, environment: &[(&'static str, String)]) -> Self {
-        let folder = Folder::new(label);
+    /// The same on its own folder, with environment variables of the process.
+    pub fn start_with(environment: &[(&'static str, String)]) -> Self {
+        Self::start_in(None, &[], environment)
+    }
+
+    /// The same, with more on its command line, and with the authorities in a file for those it talks to.
+    pub fn start_believing(kind: Kind, arguments: &[&str], authorities: &str) -> Self {
+        Self::start_in(kind.cluster(), arguments, &[("SSL_CERT_FILE", authorities.to_owned())])
+    }
+
+    /// The same, with its state in this server.
+    pub fn start_in(cluster: Option<Arc<Cluster>>, arguments: &[&str], environment: &[(&'static str, String)]) -> Self {
+        let folder = Arc::new(Folder::new("cloud"));
+        let mut all: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        if let Some(cluster) = &cluster {
+            all.extend(["--database".into(), cluster.database().into()]);
+        }
         let environment = environment.to_vec();
-        let (process, url) = launch(&folder, &environment);
-        Self { process, url, environment, folder }
+        let (process, url) = launch(command(&folder, "cloud", &all, &environment));
+        Self { process, url, folder, arguments: all, data: "cloud".to_owned(), cluster, environment }
     }
 
-    /// Where it listens.
-    pub fn port(&self) -> u16 {
-        let (_, port) = self.url.rsplit_once(':').expect("its address has a port");
-        port.parse().expect("a port is a number")
+    /// Starts another instance on the same database, in the same folder, with a copy of the keys.
+    pub fn beside(&self, data: &str) -> Self {
+        self.beside_with(data, self.arguments.clone())
     }
 
-    /// Kills it and starts it again: what it knows is on its disk.
+    /// The same on another database.
+    pub fn beside_on(&self, data: &str, database: &str) -> Self {
+        self.beside_with(data, vec!["--database".into(), database.into()])
+    }
+
+    fn beside_with(&self, data: &str, arguments: Vec<OsString>) -> Self {
+        std::fs::create_dir(self.path(data)).unwrap();
+        for file in ["authority.key", "authority.pem", "server.key", "admin-token"] {
+            std::fs::copy(self.path(&self.data).join(file), self.path(data).join(file)).unwrap();
+        }
+        let folder = Arc::clone(&self.folder);
+        let environment = self.environment.clone();
+        let (process, url) = launch(command(&folder, data, &arguments, &environment));
+        Self { process, url, folder, arguments, data: data.to_owned(), cluster: self.cluster.clone(), environment }
+    }
+
+    /// Kills it and starts it again: what it knows is in its database.
     pub fn restart(&mut self) {
         self.stop();
-        (self.process, self.url) = launch(&self.folder, &self.environment);
+        (self.process, self.url) = launch(self.command(&self.data));
+    }
+
+    /// The command that starts one like it, with its keys elsewhere.
+    pub fn command(&self, data: &str) -> Command {
+        command(&self.folder, data, &self.arguments, &self.environment)
+    }
+
+    /// The name of its database in PostgreSQL.
+    pub fn database(&self) -> &str {
+        let url = self.arguments.iter().find_map(|one| one.to_str().filter(|one| one.starts_with("postgres:")));
+        url.expect("it is in PostgreSQL").rsplit('/').next().unwrap()
     }
 
     fn stop(&mut self) {
@@ -53,6 +135,11 @@ impl Reference {
     /// A file of the test's own.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.url.rsplit(':').next().unwrap().parse().unwrap()
     }
 
     /// Asks with curl; gives status and body.
@@ -67,6 +154,15 @@ impl Reference {
 
     /// Asks as the cloud's admin, with JSON.
     pub fn admin(&self, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.admin_with(path, body, &[])
+    }
+
+    /// Changes something as the cloud's admin.
+    pub fn change(&self, path: &str, body: Value) -> (u16, Value) {
+        self.admin_with(path, Some(body), &["-X", "PATCH"])
+    }
+
+    fn admin_with(&self, path: &str, body: Option<Value>, more: &[&str]) -> (u16, Value) {
         let token = std::fs::read_to_string(self.path("cloud/admin-token")).expect("the token is there");
         let authorization = format!("Authorization: Bearer {}", token.trim());
         let body = body.map(|body| body.to_string());
@@ -74,6 +170,7 @@ impl Reference {
         if let Some(body) = &body {
             arguments.extend(["--json", body]);
         }
+        arguments.extend(more);
         let (status, text) = self.curl(path, &arguments);
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
@@ -90,27 +187,26 @@ impl Drop for Reference {
     }
 }
 
-fn launch(folder: &Folder, environment: &[(&'static str, String)]) -> (Child, String) {
-    let program =
-        std::env::var_os(PROGRAM).unwrap_or_else(|| panic!("{PROGRAM} must name the cloud; tests/run sets it"));
-    let mut command = Command::new(program);
-    command.arg("--data").arg(folder.path().join("cloud")).args(["--listen", "127.0.0.1:0"]);
-    command.envs(environment.iter().map(|(name, value)| (name, value)));
+fn launch(mut command: Command) -> (Child, String) {
     let mut process = command.stdout(Stdio::piped()).spawn().expect("the cloud starts");
     let said = BufReader::new(process.stdout.take().expect("it is piped"));
     let url = said.lines().find_map(|line| Some(line.ok()?.strip_prefix("Boxes find it at")?.trim().to_owned()));
     (process, url.expect("it says where it is"))
 }
 
-fn run(command: &mut Command) -> Output {
+fn command(folder: &Folder, data: &str, arguments: &[OsString], environment: &[(&'static str, String)]) -> Command {
+    let program =
+        std::env::var_os(PROGRAM).unwrap_or_else(|| panic!("{PROGRAM} must name the cloud; tests/run sets it"));
+    let mut command = Command::new(program);
+    command.arg("--data").arg(folder.path().join(data)).args(["--listen", "127.0.0.1:0"]).args(arguments);
+    command.env_remove("DATABASE_URL").env_remove("SMTP_URL");
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+/// Runs a command that has to succeed.
+pub fn run(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|err| panic!("cannot run {command:?}: {err}; tests/run installs it"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
-}
-
-/// Makes a claim; gives its token and its store.
-pub fn claim(cloud: &Reference, wish: Value) -> (String, String) {
-    let (status, claim) = cloud.admin("/v1/claims", Some(wish));
-    assert_eq!(status, 201, "{claim}");
-    (claim["token"].as_str().unwrap().to_owned(), claim["storeId"].as_str().unwrap().to_owned())
 }

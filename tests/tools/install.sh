@@ -46,6 +46,9 @@ have() {
     e2fsprogs) [ -x /usr/sbin/mkfs.ext4 ] ;;
     fdisk) [ -x /usr/sbin/sfdisk ] ;;
     iproute2) command -v ip >/dev/null ;;
+    # A package for the system's own Python, wherever another one is on the path.
+    python3-aiosmtpd) /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null ;;
+    postgresql) [ -n "$(postgres_folder)" ] ;;
     libfaketime) [ -n "$(faketime_lib)" ] ;;
     mount) command -v mount >/dev/null && [ -x /usr/sbin/losetup ] ;;
     mtools) command -v mcopy >/dev/null ;;
@@ -87,6 +90,15 @@ faketime_lib() {
       fi
     done
   done
+}
+
+# Prints where the programs of the newest PostgreSQL are that can make a server of its own.
+postgres_folder() {
+  local folder newest=
+  for folder in /usr/lib/postgresql/*/bin /usr/local/pgsql/bin; do
+    [ ! -x "$folder/initdb" ] || newest=$(printf '%s\n' "$newest" "$folder" | sort -V | tail -n 1)
+  done
+  printf '%s\n' "$newest"
 }
 
 # Prints a python3 that can make a virtual environment: the system's own, else the first on the path.

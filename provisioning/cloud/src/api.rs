@@ -3,21 +3,24 @@
 mod admin;
 mod answer;
 mod boxes;
+mod claim;
+mod page;
 
 use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post, put};
+use axum::routing::{get, patch, post, put};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom, SystemRandom};
-use storebox_core::network::CloudUrl;
 use storebox_provisioning::est;
 use storebox_provisioning::identity::BoxId;
 
 use crate::authority::Authority;
 use crate::database::Database;
+use crate::delivery::Delivery;
+use crate::fleet::Terms;
 
 /// Everything requests share. Nothing of it changes: what the cloud knows is in the database.
 pub struct Cloud {
@@ -25,10 +28,12 @@ pub struct Cloud {
     pub database: Database,
     /// Who signs.
     pub authority: Authority,
-    /// Where boxes find it, as their site files say.
-    pub url: CloudUrl,
+    /// What boxes are told. They find it where they are kept in step.
+    pub terms: Terms,
     /// What lets people in.
     pub admin_token: String,
+    /// How they are told of their boxes.
+    pub delivery: Delivery,
 }
 
 /// The key a connection's other end has shown that it has; none if it showed no certificate.
@@ -47,9 +52,12 @@ pub fn router(cloud: Arc<Cloud>) -> Router {
         .route("/v1/devices/{id}/registration", put(boxes::register))
         .route("/v1/devices/{id}/heartbeat", post(boxes::heartbeat))
         .route("/v1/claims", post(admin::make_claim))
+        .route("/v1/stores", get(admin::stores))
+        .route("/v1/stores/{id}", patch(admin::change_store))
         .route("/v1/devices", get(admin::list))
         .route("/v1/devices/{id}/revoke", post(admin::revoke))
         .route("/v1/devices/{id}/restore", post(admin::restore))
+        .merge(page::routes())
         .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES))
         .with_state(cloud)
 }

@@ -37,36 +37,38 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Loads it from a folder, or makes it there.
+    /// Loads it from a folder. What is missing is made there, if it may be.
     ///
     /// # Errors
     /// [`AuthorityError`].
-    pub fn load_or_make(folder: &Path) -> Result<Self, AuthorityError> {
-        let key = key(&folder.join("authority.key"))?;
-        let server_key = self::key(&folder.join("server.key"))?;
+    pub fn load(folder: &Path, may_make: bool) -> Result<Self, AuthorityError> {
+        let key = key(&folder.join("authority.key"), may_make)?;
+        let server_key = self::key(&folder.join("server.key"), may_make)?;
         let file = folder.join("authority.pem");
         let mut params = named("Store box cloud authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let pem = match fs::read_to_string(&file) {
-            Ok(pem) => pem,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                hold(&mut params, AUTHORITY_DAYS);
-                let pem = params.self_signed(&key)?.pem();
-                write(&file, pem.as_bytes(), 0o644)?;
-                pem
-            }
-            Err(error) => return Err(AuthorityError::File { file, error }),
-        };
+        let pem = load_or_make(&file, 0o644, may_make, || {
+            hold(&mut params, AUTHORITY_DAYS);
+            Ok(params.self_signed(&key)?.pem())
+        })?;
         let certificate = rustls::pki_types::pem::PemObject::from_pem_slice(pem.as_bytes())
             .map(|der: rustls::pki_types::CertificateDer<'static>| der.to_vec())
-            .map_err(|_| AuthorityError::NoCertificate { file })?;
+            .map_err(|_| AuthorityError::NoCertificate { file: file.clone() })?;
+        if BoxId::of_certificate(&certificate) != Some(BoxId::of_key(&key.subject_public_key_info())) {
+            return Err(AuthorityError::OtherKey { file });
+        }
         Ok(Self { issuer: Issuer::new(params, key), certificate, server_key })
     }
 
     /// The authority's certificate, in DER.
     pub fn certificate(&self) -> &[u8] {
         &self.certificate
+    }
+
+    /// The name of its key, made as a box's is.
+    pub fn key(&self) -> BoxId {
+        BoxId::of_key(&self.issuer.key().subject_public_key_info())
     }
 
     /// What an installer's file pins.
@@ -132,33 +134,48 @@ fn hold(params: &mut CertificateParams, days: u64) {
     params.not_after = (now + Duration::from_secs(days * 86_400)).into();
 }
 
-/// The key in a file, made first if there is none.
-fn key(file: &Path) -> Result<KeyPair, AuthorityError> {
+/// The key in a file, made first if there is none and one may be made.
+fn key(file: &Path, may_make: bool) -> Result<KeyPair, AuthorityError> {
+    let pem =
+        load_or_make(file, 0o600, may_make, || Ok(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?.serialize_pem()))?;
+    Ok(KeyPair::from_pem(&pem)?)
+}
+
+/// The text of a file, made first if there is none and one may be made. Of two instances that make it at once one
+/// succeeds, and both have what that one made.
+///
+/// # Errors
+/// [`AuthorityError`].
+pub fn load_or_make(
+    file: &Path,
+    mode: u32,
+    may_make: bool,
+    make: impl FnOnce() -> Result<String, AuthorityError>,
+) -> Result<String, AuthorityError> {
+    let failed = |error| AuthorityError::File { file: file.to_owned(), error };
     match fs::read_to_string(file) {
-        Ok(pem) => Ok(KeyPair::from_pem(&pem)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-            write(file, key.serialize_pem().as_bytes(), 0o600)?;
-            Ok(key)
+        Err(error) if error.kind() == io::ErrorKind::NotFound && may_make => {
+            write(file, make()?.as_bytes(), mode).map_err(failed)?;
+            fs::read_to_string(file).map_err(failed)
         }
-        Err(error) => Err(AuthorityError::File { file: file.to_owned(), error }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(AuthorityError::Missing { file: file.to_owned() }),
+        read => read.map_err(failed),
     }
 }
 
-/// Writes a file that is there as a whole or not at all.
-///
-/// # Errors
-/// [`AuthorityError::File`].
-pub fn write(file: &Path, bytes: &[u8], mode: u32) -> Result<(), AuthorityError> {
-    let unfinished = file.with_extension("new");
-    let written = || {
-        let mut new = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&unfinished)?;
-        new.write_all(bytes)?;
-        new.sync_all()?;
-        fs::rename(&unfinished, file)?;
-        file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-    };
-    written().map_err(|error| AuthorityError::File { file: file.to_owned(), error })
+/// Writes a file that is there as a whole or not at all, unless there is one of that name.
+fn write(file: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let unfinished = file.with_extension(format!("{}.new", std::process::id()));
+    let mut new = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&unfinished)?;
+    new.write_all(bytes)?;
+    new.sync_all()?;
+    // A rename would replace what another instance has made meanwhile.
+    let linked = fs::hard_link(&unfinished, file);
+    fs::remove_file(&unfinished)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all()),
+    }
 }
 
 /// The bytes are no request for a certificate, or are not signed by the key they name.
@@ -180,6 +197,21 @@ pub enum AuthorityError {
         /// Which.
         file: PathBuf,
     },
+    /// A file is missing whose content others rely on.
+    Missing {
+        /// Which.
+        file: PathBuf,
+    },
+    /// A file holds the certificate of another key.
+    OtherKey {
+        /// Which.
+        file: PathBuf,
+    },
+    /// The database belongs to another authority's boxes.
+    Stranger {
+        /// This one's key.
+        file: PathBuf,
+    },
     /// A key or a certificate cannot be used.
     Certificate(rcgen::Error),
 }
@@ -195,6 +227,19 @@ impl fmt::Display for AuthorityError {
         match self {
             Self::File { file, error } => write!(f, "{}: {error}", file.display()),
             Self::NoCertificate { file } => write!(f, "{} holds no certificate", file.display()),
+            Self::Missing { file } => write!(
+                f,
+                "{} is missing, but boxes of this database know it: copy the folder's files from another instance or a \
+                 backup",
+                file.display()
+            ),
+            Self::OtherKey { file } => write!(f, "{} is not of the key beside it", file.display()),
+            Self::Stranger { file } => write!(
+                f,
+                "{} is not the authority of this database's boxes: every instance needs the same keys, so copy the \
+                 folder's files from another instance or a backup",
+                file.display()
+            ),
             Self::Certificate(error) => write!(f, "a key or certificate cannot be used: {error}"),
         }
     }

@@ -3,6 +3,8 @@
 //! Every decision is made on rows that are read and written in one transaction, so that many instances of the cloud on
 //! one database decide as one. Each may be made twice with the same result: a box repeats whatever it got no answer to.
 
+pub mod alerts;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,9 @@ use storebox_provisioning::identity::BoxId;
 use storebox_provisioning::registration::{Problem, Registration, Request};
 use storebox_provisioning::site::Intent;
 
-/// How often a box shows that it is alive, in seconds.
+use self::alerts::{AlertRow, Alerts, WatchRow};
+
+/// How often a box shows that it is alive, in seconds, unless the operator says otherwise.
 pub const HEARTBEAT_S: u32 = 60;
 /// After so many missed heartbeats a box cannot be reached.
 pub const HEARTBEATS_MISSED: u64 = 3;
@@ -47,6 +51,9 @@ pub struct StoreRow {
     pub epoch: u32,
     /// The one that speaks for it now.
     pub holder: Option<BoxId>,
+    /// Who is told of its box.
+    #[serde(default)]
+    pub alerts: Alerts,
 }
 
 /// A box.
@@ -67,13 +74,93 @@ pub struct BoxRow {
     pub seen_at: Timestamp,
     /// Whether somebody took it out of service.
     pub is_revoked: bool,
+    /// When it was said that it cannot be reached; none if it can.
+    #[serde(default)]
+    pub lost_at: Option<Timestamp>,
+    /// How often that was said.
+    #[serde(default)]
+    pub outages: u32,
+}
+
+/// The authority that vouches for the boxes of this database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorityRow {
+    /// The name of its key, made as a box's is.
+    pub key: BoxId,
+}
+
+/// What every box is told.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Where its store is kept in step.
+    pub sync_url: CloudUrl,
+    /// How often it shows that it is alive, in seconds.
+    pub heartbeat_s: u32,
+}
+
+impl Terms {
+    /// How long a box may be silent before it cannot be reached, in milliseconds.
+    pub fn silence_ms(&self) -> u64 {
+        u64::from(self.heartbeat_s) * 1_000 * HEARTBEATS_MISSED
+    }
 }
 
 impl BoxRow {
     /// Whether it should have been heard of by now.
-    pub fn is_unreachable(&self, now: Timestamp) -> bool {
-        now.millis_since(self.seen_at) > u64::from(HEARTBEAT_S) * 1_000 * HEARTBEATS_MISSED
+    pub fn is_unreachable(&self, terms: &Terms, now: Timestamp) -> bool {
+        now.millis_since(self.seen_at) > terms.silence_ms()
     }
+}
+
+/// What a box is to the cloud at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// It speaks for its store, and was not heard of when it should have been.
+    Unreachable,
+    /// It has a certificate, and has yet to register.
+    Waiting,
+    /// It speaks for its store.
+    Registered,
+    /// Another speaks for its store.
+    Replaced,
+    /// Somebody took it out of service.
+    Revoked,
+}
+
+impl State {
+    /// What a box is.
+    pub fn of(id: BoxId, device: &BoxRow, store: Option<&StoreRow>, terms: &Terms, now: Timestamp) -> Self {
+        if device.is_revoked {
+            Self::Revoked
+        } else if device.epoch == 0 {
+            Self::Waiting
+        } else if store.and_then(|store| store.holder) != Some(id) {
+            Self::Replaced
+        } else if device.is_unreachable(terms, now) {
+            Self::Unreachable
+        } else {
+            Self::Registered
+        }
+    }
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Waiting => "waiting",
+            Self::Registered => "registered",
+            Self::Replaced => "replaced",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// The beginning of a box's name, as people compare it; its `STATUS.TXT` has the same.
+pub fn short(id: BoxId) -> String {
+    let digits = id.to_string();
+    let groups: Vec<&str> = (0..4).filter_map(|group| digits.get(group * 4..group * 4 + 4)).collect();
+    groups.join("-")
 }
 
 /// The SHA-256 of a claim's token.
@@ -119,6 +206,57 @@ pub trait Rows {
     /// # Errors
     /// The database's.
     fn devices(&mut self) -> Result<Vec<(BoxId, BoxRow)>, Self::Error>;
+    /// Every store.
+    ///
+    /// # Errors
+    /// The database's.
+    fn stores(&mut self) -> Result<Vec<(StoreId, StoreRow)>, Self::Error>;
+    /// The authority, once there is one.
+    ///
+    /// # Errors
+    /// The database's.
+    fn authority(&mut self) -> Result<Option<AuthorityRow>, Self::Error>;
+    /// Writes the authority.
+    ///
+    /// # Errors
+    /// The database's.
+    fn put_authority(&mut self, row: &AuthorityRow) -> Result<(), Self::Error>;
+    /// Since when the fleet is watched.
+    ///
+    /// # Errors
+    /// The database's.
+    fn watch(&mut self) -> Result<Option<WatchRow>, Self::Error>;
+    /// Writes since when the fleet is watched.
+    ///
+    /// # Errors
+    /// The database's.
+    fn put_watch(&mut self, row: &WatchRow) -> Result<(), Self::Error>;
+    /// The boxes that are watched ([`alerts::is_watched`]) and were last heard of before then; some of them, if they are
+    /// many.
+    ///
+    /// # Errors
+    /// The database's.
+    fn silent(&mut self, before: Timestamp) -> Result<Vec<BoxId>, Self::Error>;
+    /// An alert.
+    ///
+    /// # Errors
+    /// The database's.
+    fn alert(&mut self, id: &str) -> Result<Option<AlertRow>, Self::Error>;
+    /// Writes an alert.
+    ///
+    /// # Errors
+    /// The database's.
+    fn put_alert(&mut self, id: &str, row: &AlertRow) -> Result<(), Self::Error>;
+    /// Takes an alert away.
+    ///
+    /// # Errors
+    /// The database's.
+    fn remove_alert(&mut self, id: &str) -> Result<(), Self::Error>;
+    /// The alerts that are to be tried by then; some of them, if they are many.
+    ///
+    /// # Errors
+    /// The database's.
+    fn due_alerts(&mut self, by: Timestamp) -> Result<Vec<String>, Self::Error>;
 }
 
 /// A decision: what comes of it, or why not, unless the database fails.
@@ -144,6 +282,13 @@ pub fn enrol<R: Rows>(rows: &mut R, token: &TokenDigest, id: BoxId, now: Timesta
     claim.used_by = Some(id);
     rows.put_claim(token, &claim)?;
     // A box that was known, even one out of service, is what its newest claim says.
+    let outages = match rows.device(id)? {
+        Some(mut known) => {
+            alerts::find(rows, id, &mut known, now)?;
+            known.outages
+        }
+        None => 0,
+    };
     let device = BoxRow {
         store: claim.store,
         intent: claim.intent,
@@ -152,6 +297,8 @@ pub fn enrol<R: Rows>(rows: &mut R, token: &TokenDigest, id: BoxId, now: Timesta
         said: None,
         seen_at: now,
         is_revoked: false,
+        lost_at: None,
+        outages,
     };
     rows.put_device(id, &device)?;
     Ok(Ok(()))
@@ -174,7 +321,7 @@ pub fn register<R: Rows>(
     rows: &mut R,
     id: BoxId,
     request: Request,
-    sync_url: &CloudUrl,
+    terms: &Terms,
     now: Timestamp,
 ) -> Decided<Registration, R> {
     let mut device = match heard_of(rows, id, now)? {
@@ -202,9 +349,9 @@ pub fn register<R: Rows>(
         register: store.register,
         epoch: device.epoch,
         configuration: store.configuration,
-        sync_url: sync_url.clone(),
+        sync_url: terms.sync_url.clone(),
         sync_format: Name::cut("application/json"),
-        heartbeat_s: HEARTBEAT_S,
+        heartbeat_s: terms.heartbeat_s,
         time: now,
     }))
 }
@@ -219,12 +366,25 @@ pub fn revoke<R: Rows>(rows: &mut R, id: BoxId, is_revoked: bool) -> Result<bool
     Ok(true)
 }
 
+/// Whether an instance with this authority may serve this database: the first one that does decides it for all. Boxes that
+/// one authority vouched for would not believe another.
+///
+/// # Errors
+/// The database's.
+pub fn adopt<R: Rows>(rows: &mut R, key: BoxId) -> Result<bool, R::Error> {
+    match rows.authority()? {
+        Some(authority) => Ok(authority.key == key),
+        None => rows.put_authority(&AuthorityRow { key }).map(|()| true),
+    }
+}
+
 /// A box that is known and in service, which is heard of now.
 fn heard_of<R: Rows>(rows: &mut R, id: BoxId, now: Timestamp) -> Decided<BoxRow, R> {
     let Some(mut device) = rows.device(id)? else { return Ok(Err(Problem::WrongCertificate)) };
     if device.is_revoked {
         return Ok(Err(Problem::DeviceRevoked));
     }
+    alerts::find(rows, id, &mut device, now)?;
     device.seen_at = device.seen_at.max(now);
     rows.put_device(id, &device)?;
     Ok(Ok(device))

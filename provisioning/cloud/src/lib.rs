@@ -7,6 +7,8 @@ pub mod api;
 pub mod authority;
 pub mod clock;
 pub mod database;
+pub mod delivery;
 pub mod fleet;
 pub mod server;
 pub mod tls;
+pub mod watch;

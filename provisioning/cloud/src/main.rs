@@ -1,33 +1,24 @@
 //! `storebox-cloud`: the reference cloud, as a program.
 
+mod options;
+
 use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use storebox_cloud::api::{self, Cloud};
-use storebox_cloud::authority::{self, Authority};
-use storebox_cloud::database::Database;
-use storebox_cloud::{server, tls};
+use storebox_cloud::authority::{self, Authority, AuthorityError};
+use storebox_cloud::database::{Database, Server};
+use storebox_cloud::delivery::Delivery;
+use storebox_cloud::fleet::{self, Rows, Terms};
+use storebox_cloud::{server, tls, watch};
 use storebox_core::network::CloudUrl;
 
-const HELP: &str = "\
-storebox-cloud: the reference cloud of the store box
-
-Usage: storebox-cloud [OPTION]...
-
-  --data FOLDER     where it keeps everything (default: storebox-cloud)
-  --listen ADDRESS  where it listens (default: 127.0.0.1:8444)
-  --url URL         where boxes find it (default: https://localhost and the port)
-  --help            show this
-  --version         show the release
-
-It prints where it listens, the pin for the installer's file, and how to make a
-claim. What lets you make one is in FOLDER/admin-token.
-";
+use crate::options::Options;
 
 /// The command line is wrong (EX_USAGE of sysexits.h).
 const USAGE: u8 = 64;
@@ -37,8 +28,11 @@ const FAULT: u8 = 70;
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let options = match Options::parse() {
-        Ok(Some(options)) => options,
-        Ok(None) => return ExitCode::SUCCESS,
+        Ok(Ok(options)) => options,
+        Ok(Err(text)) => {
+            show(text);
+            return ExitCode::SUCCESS;
+        }
         Err(error) => {
             log::error!("{error}; try storebox-cloud --help");
             return ExitCode::from(USAGE);
@@ -56,45 +50,28 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-struct Options {
-    data: PathBuf,
-    listen: SocketAddr,
-    url: Option<CloudUrl>,
-}
-
-impl Options {
-    /// The command line; none if all it wants was shown.
-    fn parse() -> Result<Option<Self>, lexopt::Error> {
-        use lexopt::prelude::*;
-        let mut options =
-            Self { data: PathBuf::from("storebox-cloud"), listen: SocketAddr::from(([127, 0, 0, 1], 8444)), url: None };
-        let mut parser = lexopt::Parser::from_env();
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Long("data") => options.data = PathBuf::from(parser.value()?),
-                Long("listen") => options.listen = parser.value()?.parse()?,
-                Long("url") => options.url = Some(parser.value()?.parse_with(CloudUrl::new)?),
-                Short('h') | Long("help") => {
-                    show(HELP);
-                    return Ok(None);
-                }
-                Short('V') | Long("version") => {
-                    show(concat!("storebox-cloud ", env!("CARGO_PKG_VERSION"), "\n"));
-                    return Ok(None);
-                }
-                Short(_) | Long(_) | Value(_) => return Err(argument.unexpected()),
-            }
-        }
-        Ok(Some(options))
-    }
-}
-
 async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
-    let Options { data, listen, url } = options;
+    let Options { data, database, database_ca, listen, url, heartbeat_s, smtp, mail_from } = options;
+    let delivery = Delivery::new(smtp.as_deref(), mail_from.as_deref())?;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&data)?;
-    let authority = Authority::load_or_make(&data)?;
-    let database = Database::open(&data.join("cloud.redb"))?;
-    let admin_token = admin_token(&data.join("admin-token"))?;
+    let database = match database {
+        Some(url) => {
+            let server = Server::new(&url, database_ca.as_deref())?;
+            if server.is_in_the_open() {
+                log::warn!("the connection to the database is not encrypted; --database-ca encrypts it");
+            }
+            Database::postgres(server).await?
+        }
+        None => Database::embedded(&data.join("cloud.redb"))?,
+    };
+    // Keys are made once, by the first instance: those of another would make strangers of its boxes.
+    let may_make = database.look(|rows| rows.authority()).await?.is_none();
+    let authority = Authority::load(&data, may_make)?;
+    let admin_token = admin_token(&data.join("admin-token"), may_make)?;
+    if !database.transact(|rows| fleet::adopt(rows, authority.key())).await? {
+        let keys = data.join("authority.key");
+        return Err(AuthorityError::Stranger { file: keys }.into());
+    }
     let listener = tokio::net::TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     let url = match url {
@@ -104,20 +81,24 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let names = [url.host().trim_matches(['[', ']']).to_owned(), "localhost".to_owned(), address.ip().to_string()];
     let tls = tls::config(&authority, &names)?;
     show(&greeting(&url, address, &authority, &data));
-    let cloud = Cloud { database, authority, url, admin_token };
-    server::serve(listener, tls, api::router(Arc::new(cloud))).await
+    let terms = Terms { sync_url: url, heartbeat_s };
+    let cloud = Arc::new(Cloud { database, authority, terms, admin_token, delivery });
+    tokio::spawn(watch::watch(Arc::clone(&cloud)));
+    tokio::spawn(watch::deliver(Arc::clone(&cloud)));
+    server::serve(listener, tls, api::router(cloud)).await
 }
 
 /// The token that lets people in, made at the first start.
-fn admin_token(file: &Path) -> Result<String, Box<dyn std::error::Error>> {
-    match fs::read_to_string(file) {
-        Ok(token) => Ok(token.trim().to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let token = api::random_token()?;
-            authority::write(file, format!("{token}\n").as_bytes(), 0o600)?;
-            Ok(token)
-        }
-        Err(error) => Err(error.into()),
+fn admin_token(file: &Path, may_make: bool) -> Result<String, AuthorityError> {
+    let make = || match api::random_token() {
+        Ok(token) => Ok(format!("{token}\n")),
+        Err(error) => Err(AuthorityError::File { file: file.to_owned(), error }),
+    };
+    let token = authority::load_or_make(file, 0o600, may_make, make)?;
+    match token.trim() {
+        // It would let everybody in.
+        "" => Err(AuthorityError::File { file: file.to_owned(), error: io::Error::other("it is empty") }),
+        token => Ok(token.to_owned()),
     }
 }
 

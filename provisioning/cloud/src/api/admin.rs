@@ -1,64 +1,24 @@
 //! What the cloud's own people ask: claims, and the fleet.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
-use storebox_core::id::{Randomness, StoreId};
-use storebox_core::text::{Name, Note};
-use storebox_core::time::Timestamp;
+use storebox_core::id::StoreId;
+use storebox_core::text::Name;
 use storebox_provisioning::identity::BoxId;
-use storebox_provisioning::registration::Problem;
-use storebox_provisioning::site::Intent;
 
+use super::Cloud;
 use super::answer::Refusal;
 use super::boxes::digest;
-use super::{Cloud, random_token};
+use super::claim::{self, ClaimBody, NewClaim};
 use crate::clock::now;
-use crate::fleet::{self, BoxRow, ClaimRow, Rows, StoreRow};
-
-/// How long a claim may wait for its box, in days, if nobody says otherwise.
-const CLAIM_DAYS: u64 = 30;
-const DAY_MS: u64 = 86_400_000;
-
-/// A claim to be made.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NewClaim {
-    /// The store there is; a new one if none.
-    store_id: Option<StoreId>,
-    /// What a new store is called.
-    #[serde(default)]
-    store_name: Option<Name>,
-    /// What its order numbers begin with.
-    #[serde(default)]
-    register: Option<Name>,
-    /// Options of its box.
-    #[serde(default)]
-    configuration: BTreeMap<Name, Note>,
-    /// What the box is to become.
-    #[serde(default)]
-    intent: Intent,
-    /// For how many days.
-    #[serde(default)]
-    days: Option<u64>,
-}
-
-/// A claim as it is shown, once.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ClaimBody {
-    token: String,
-    store_id: StoreId,
-    expires: Timestamp,
-    /// What goes into the installer's file.
-    site: String,
-}
+use crate::fleet::alerts::Alerts;
+use crate::fleet::{self, BoxRow, Rows, StoreRow};
 
 /// A box as people see it.
 #[derive(Serialize)]
@@ -74,49 +34,75 @@ pub struct BoxBody {
 pub async fn make_claim(
     State(cloud): State<Arc<Cloud>>,
     headers: HeaderMap,
-    Json(wish): Json<NewClaim>,
+    wish: Result<Json<NewClaim>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ClaimBody>), Refusal> {
     admit(&cloud, &headers)?;
-    let (token, at) = (random_token().map_err(|_| Problem::Busy)?, now());
-    let expires = at.plus_millis(wish.days.unwrap_or(CLAIM_DAYS).saturating_mul(DAY_MS));
-    let mut randomness = Randomness::default();
-    SystemRandom::new().fill(&mut randomness).map_err(|_| Problem::Busy)?;
-    let store = wish.store_id.unwrap_or_else(|| StoreId::new(at, randomness));
-    let made = cloud.database.transact(|rows| {
-        if rows.store(store)?.is_none() {
-            if wish.store_id.is_some() {
-                return Ok(false);
-            }
-            let name = wish.store_name.unwrap_or_else(|| Name::cut("Store"));
-            let register = wish.register.unwrap_or_else(|| Name::cut("A"));
-            let row = StoreRow { name, register, configuration: wish.configuration, epoch: 0, holder: None };
-            rows.put_store(store, &row)?;
-        }
-        rows.put_claim(&digest(&token), &ClaimRow { store, intent: wish.intent, expires, used_by: None })?;
-        Ok(true)
-    })?;
-    if !made {
-        return Err(Refusal::NotFound);
-    }
-    let intent = match wish.intent {
-        Intent::New => "new",
-        Intent::Replace => "replace",
-        Intent::Reset => "reset",
-    };
-    let site = format!(
-        "[cloud]\nurl = \"{}\"\npin = \"{}\"\n\n[claim]\ntoken = \"{token}\"\nintent = \"{intent}\"\n",
-        cloud.url,
-        cloud.authority.pin()
-    );
-    Ok((StatusCode::CREATED, Json(ClaimBody { token, store_id: store, expires, site })))
+    let Json(wish) = wish?;
+    Ok((StatusCode::CREATED, Json(claim::make(&cloud, &wish).await?)))
 }
 
 /// Every box.
 pub async fn list(State(cloud): State<Arc<Cloud>>, headers: HeaderMap) -> Result<Json<Vec<BoxBody>>, Refusal> {
     admit(&cloud, &headers)?;
     let at = now();
-    let rows = cloud.database.transact(Rows::devices)?;
-    Ok(Json(rows.into_iter().map(|(id, row)| BoxBody { id, is_unreachable: row.is_unreachable(at), row }).collect()))
+    let rows = cloud.database.look(|rows| rows.devices()).await?;
+    Ok(Json(
+        rows.into_iter()
+            .map(|(id, row)| BoxBody { id, is_unreachable: row.is_unreachable(&cloud.terms, at), row })
+            .collect(),
+    ))
+}
+
+/// A store as people see it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreBody {
+    id: StoreId,
+    #[serde(flatten)]
+    row: StoreRow,
+}
+
+/// What is to be different of a store. What is left out stays as it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StoreChange {
+    /// What it is called.
+    #[serde(default)]
+    name: Option<Name>,
+    /// Who is told of its box.
+    #[serde(default)]
+    alerts: Option<Alerts>,
+}
+
+/// Every store.
+pub async fn stores(State(cloud): State<Arc<Cloud>>, headers: HeaderMap) -> Result<Json<Vec<StoreBody>>, Refusal> {
+    admit(&cloud, &headers)?;
+    let rows = cloud.database.look(|rows| rows.stores()).await?;
+    Ok(Json(rows.into_iter().map(|(id, row)| StoreBody { id, row }).collect()))
+}
+
+/// Changes a store.
+pub async fn change_store(
+    State(cloud): State<Arc<Cloud>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    change: Result<Json<StoreChange>, JsonRejection>,
+) -> Result<Json<StoreBody>, Refusal> {
+    admit(&cloud, &headers)?;
+    let Json(StoreChange { name, alerts }) = change?;
+    if let Some(alerts) = &alerts {
+        claim::check(&cloud, alerts)?;
+    }
+    let id: StoreId = id.parse().map_err(|_| Refusal::NotFound)?;
+    let changed = cloud.database.transact(|rows| {
+        let Some(mut row) = rows.store(id)? else { return Ok(None) };
+        row.name = name.clone().unwrap_or(row.name);
+        row.alerts = alerts.clone().unwrap_or(row.alerts);
+        rows.put_store(id, &row)?;
+        Ok(Some(row))
+    });
+    let row = changed.await?.ok_or(Refusal::NotFound)?;
+    Ok(Json(StoreBody { id, row }))
 }
 
 /// Takes a box out of service. A body says nothing, but some clients take an answer before its end for a broken stream.
@@ -126,7 +112,7 @@ pub async fn revoke(
     Path(id): Path<String>,
     _read_to_its_end: Bytes,
 ) -> Result<StatusCode, Refusal> {
-    serve(&cloud, &headers, &id, true)
+    serve(&cloud, &headers, &id, true).await
 }
 
 /// Puts it back.
@@ -136,20 +122,24 @@ pub async fn restore(
     Path(id): Path<String>,
     _read_to_its_end: Bytes,
 ) -> Result<StatusCode, Refusal> {
-    serve(&cloud, &headers, &id, false)
+    serve(&cloud, &headers, &id, false).await
 }
 
-fn serve(cloud: &Cloud, headers: &HeaderMap, id: &str, is_revoked: bool) -> Result<StatusCode, Refusal> {
+async fn serve(cloud: &Cloud, headers: &HeaderMap, id: &str, is_revoked: bool) -> Result<StatusCode, Refusal> {
     admit(cloud, headers)?;
     let id: BoxId = id.parse().map_err(|_| Refusal::NotFound)?;
-    let found = cloud.database.transact(|rows| fleet::revoke(rows, id, is_revoked))?;
+    let found = cloud.database.transact(|rows| fleet::revoke(rows, id, is_revoked)).await?;
     if found { Ok(StatusCode::NO_CONTENT) } else { Err(Refusal::NotFound) }
 }
 
 /// Whether whoever asks has the admin's token.
 fn admit(cloud: &Cloud, headers: &HeaderMap) -> Result<(), Refusal> {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // Digests are compared, so that the time it takes tells nothing of the token.
-    let is_admin = value.strip_prefix("Bearer ").is_some_and(|token| digest(token) == digest(&cloud.admin_token));
+    let is_admin = value.strip_prefix("Bearer ").is_some_and(|token| is_admin(cloud, token));
     if is_admin { Ok(()) } else { Err(Refusal::NotAdmitted) }
+}
+
+/// Whether that is the admin's token. Digests are compared, so that the time it takes tells nothing of it.
+pub(super) fn is_admin(cloud: &Cloud, token: &str) -> bool {
+    digest(token) == digest(&cloud.admin_token)
 }

@@ -1,6 +1,9 @@
 //! Problems as RFC 9457 has them.
 
+use std::borrow::Cow;
+
 use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -16,6 +19,8 @@ pub enum Refusal {
     NotAdmitted,
     /// There is nothing of that name.
     NotFound,
+    /// What is asked for cannot be.
+    Invalid(Cow<'static, str>),
     /// The database failed; the log says how.
     Database(DatabaseError),
 }
@@ -32,15 +37,22 @@ impl From<DatabaseError> for Refusal {
     }
 }
 
+impl From<JsonRejection> for Refusal {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::Invalid(rejection.body_text().into())
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (status, kind, title, detail) = match self {
+        let (status, kind, title, detail) = match &self {
             Self::Problem(problem) => {
                 let kind = format!("{}{}", Problem::PREFIX, problem.word());
                 (problem.status(), kind, problem.title(), problem.advice())
             }
             Self::NotAdmitted => (401, "about:blank".to_owned(), "Who asks is not known.", "Send the admin's token."),
             Self::NotFound => (404, "about:blank".to_owned(), "There is no such thing.", "See GET /v1/devices."),
+            Self::Invalid(why) => (422, "about:blank".to_owned(), "That cannot be.", why.as_ref()),
             Self::Database(error) => {
                 log::error!("{error}");
                 let kind = format!("{}{}", Problem::PREFIX, Problem::Busy.word());

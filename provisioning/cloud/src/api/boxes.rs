@@ -29,7 +29,7 @@ pub async fn enrol(State(cloud): State<Arc<Cloud>>, headers: HeaderMap, body: By
     let token = password(&headers).ok_or(Problem::ClaimUnknown)?;
     let request = est::bytes(&body).map_err(|_| Problem::RequestRefused)?;
     let id = Authority::asks(&request).map_err(|_| Problem::RequestRefused)?;
-    cloud.database.transact(|rows| fleet::enrol(rows, &digest(&token), id, now()))??;
+    cloud.database.transact(|rows| fleet::enrol(rows, &digest(&token), id, now())).await??;
     log::info!("enrolled {id}");
     certificate(&cloud, &request)
 }
@@ -45,7 +45,7 @@ pub async fn renew(
     if peer != Some(id) {
         return Err(Problem::WrongCertificate.into());
     }
-    cloud.database.transact(|rows| fleet::check_in(rows, id, now()))??;
+    cloud.database.transact(|rows| fleet::check_in(rows, id, now())).await??;
     log::info!("renewed {id}");
     certificate(&cloud, &request)
 }
@@ -62,7 +62,9 @@ pub async fn register(
     if request.protocol != PROTOCOL {
         return Err(Problem::ReleaseTooOld.into());
     }
-    let registered = cloud.database.transact(|rows| fleet::register(rows, id, request, &cloud.url, now()))??;
+    let decided =
+        cloud.database.transact(|rows| fleet::register(rows, id, request.clone(), &cloud.terms, now())).await?;
+    let registered = decided?;
     log::info!("registered {id} for {}", registered.store_name);
     Ok(Json(registered))
 }
@@ -75,7 +77,7 @@ pub async fn heartbeat(
     _read_to_its_end: Bytes,
 ) -> Result<StatusCode, Refusal> {
     let id = own(&id, peer)?;
-    cloud.database.transact(|rows| fleet::check_in(rows, id, now()))??;
+    cloud.database.transact(|rows| fleet::check_in(rows, id, now())).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 

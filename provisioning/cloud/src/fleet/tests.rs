@@ -9,6 +9,8 @@ use storebox_provisioning::site::{Claim, Cloud};
 
 use super::*;
 
+mod alerts;
+
 const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 const DAY_MS: u64 = 86_400_000;
 const STORE: StoreId = StoreId::from_bytes([9; 16]);
@@ -21,6 +23,9 @@ struct Memory {
     claims: BTreeMap<TokenDigest, ClaimRow>,
     stores: BTreeMap<StoreId, StoreRow>,
     devices: BTreeMap<BoxId, BoxRow>,
+    authority: Option<AuthorityRow>,
+    watch: Option<WatchRow>,
+    alerts: BTreeMap<String, AlertRow>,
 }
 
 impl Rows for Memory {
@@ -56,6 +61,54 @@ impl Rows for Memory {
     fn devices(&mut self) -> Result<Vec<(BoxId, BoxRow)>, Infallible> {
         Ok(self.devices.clone().into_iter().collect())
     }
+
+    fn stores(&mut self) -> Result<Vec<(StoreId, StoreRow)>, Infallible> {
+        Ok(self.stores.clone().into_iter().collect())
+    }
+
+    fn authority(&mut self) -> Result<Option<AuthorityRow>, Infallible> {
+        Ok(self.authority.clone())
+    }
+
+    fn put_authority(&mut self, row: &AuthorityRow) -> Result<(), Infallible> {
+        self.authority = Some(row.clone());
+        Ok(())
+    }
+
+    fn watch(&mut self) -> Result<Option<WatchRow>, Infallible> {
+        Ok(self.watch.clone())
+    }
+
+    fn put_watch(&mut self, row: &WatchRow) -> Result<(), Infallible> {
+        self.watch = Some(row.clone());
+        Ok(())
+    }
+
+    fn silent(&mut self, before: Timestamp) -> Result<Vec<BoxId>, Infallible> {
+        let silent = self
+            .devices
+            .iter()
+            .filter(|(id, row)| row.seen_at < before && super::alerts::is_watched(**id, row, &self.stores[&row.store]));
+        Ok(silent.map(|(id, _)| *id).collect())
+    }
+
+    fn alert(&mut self, id: &str) -> Result<Option<AlertRow>, Infallible> {
+        Ok(self.alerts.get(id).cloned())
+    }
+
+    fn put_alert(&mut self, id: &str, row: &AlertRow) -> Result<(), Infallible> {
+        self.alerts.insert(id.to_owned(), row.clone());
+        Ok(())
+    }
+
+    fn remove_alert(&mut self, id: &str) -> Result<(), Infallible> {
+        self.alerts.remove(id);
+        Ok(())
+    }
+
+    fn due_alerts(&mut self, by: Timestamp) -> Result<Vec<String>, Infallible> {
+        Ok(self.alerts.iter().filter(|(_, row)| row.next_at <= by).map(|(id, _)| id.clone()).collect())
+    }
 }
 
 impl Memory {
@@ -69,6 +122,7 @@ impl Memory {
             configuration: BTreeMap::new(),
             epoch: 0,
             holder: None,
+            alerts: Alerts::default(),
         };
         rows.stores.insert(STORE, store);
         for (number, intent) in (1..).zip(intents) {
@@ -85,13 +139,17 @@ impl Memory {
 
     /// The epoch a box registers as.
     fn register(&mut self, id: BoxId) -> Result<u32, Problem> {
-        let Ok(decided) = register(self, id, request(), &url(), NOW);
+        let Ok(decided) = register(self, id, request(), &terms(), NOW);
         decided.map(|registration| registration.epoch)
     }
 }
 
 fn url() -> CloudUrl {
     CloudUrl::new("https://cloud.example").unwrap()
+}
+
+fn terms() -> Terms {
+    Terms { sync_url: url(), heartbeat_s: HEARTBEAT_S }
 }
 
 fn request() -> Request {
@@ -174,10 +232,37 @@ fn u15_a_box_that_fell_silent_is_unreachable() {
     let mut cloud = Memory::with_claims(&[Intent::New]);
     cloud.enrol(1, OLD, NOW).unwrap();
     let later = |s: u64| NOW.plus_millis(s * 1_000);
-    assert!(!cloud.devices[&OLD].is_unreachable(later(180)));
-    assert!(cloud.devices[&OLD].is_unreachable(later(181)));
+    assert!(!cloud.devices[&OLD].is_unreachable(&terms(), later(180)));
+    assert!(cloud.devices[&OLD].is_unreachable(&terms(), later(181)));
     let Ok(beat) = check_in(&mut cloud, OLD, later(181));
-    assert_eq!((beat, cloud.devices[&OLD].is_unreachable(later(182))), (Ok(()), false));
+    assert_eq!((beat, cloud.devices[&OLD].is_unreachable(&terms(), later(182))), (Ok(()), false));
+}
+
+#[test]
+fn u15_a_box_is_in_one_state_at_a_time() {
+    let mut cloud = Memory::with_claims(&[Intent::New, Intent::Replace]);
+    let state = |cloud: &Memory, id: BoxId, after_s: u64| {
+        State::of(id, &cloud.devices[&id], cloud.stores.get(&STORE), &terms(), NOW.plus_millis(after_s * 1_000))
+    };
+    cloud.enrol(1, OLD, NOW).unwrap();
+    assert_eq!(state(&cloud, OLD, 999), State::Waiting);
+    cloud.register(OLD).unwrap();
+    assert_eq!((state(&cloud, OLD, 180), state(&cloud, OLD, 181)), (State::Registered, State::Unreachable));
+    cloud.enrol(2, NEW, NOW).unwrap();
+    assert_eq!((state(&cloud, OLD, 0), state(&cloud, NEW, 0)), (State::Registered, State::Waiting));
+    cloud.register(NEW).unwrap();
+    assert_eq!((state(&cloud, OLD, 999), state(&cloud, NEW, 0)), (State::Replaced, State::Registered));
+    let Ok(true) = revoke(&mut cloud, OLD, true) else { panic!("it is known") };
+    assert_eq!(state(&cloud, OLD, 0), State::Revoked);
+}
+
+#[test]
+fn u11_one_authority_vouches_for_all_boxes_of_a_database() {
+    let mut cloud = Memory::default();
+    for (key, may_serve) in [(OLD, true), (NEW, false), (OLD, true)] {
+        let Ok(adopted) = adopt(&mut cloud, key);
+        assert_eq!(adopted, may_serve);
+    }
 }
 
 /// What happens to a request on its way.
@@ -243,7 +328,7 @@ impl Travelling {
                 decided.map(|()| Outcome::Enrolled(certificate()))
             }
             Step::Register => {
-                let Ok(decided) = register(cloud, self.key, request(), &url(), NOW);
+                let Ok(decided) = register(cloud, self.key, request(), &terms(), NOW);
                 decided.map(|registration| Outcome::Registered(Box::new(registration)))
             }
             Step::ForgetToken => Ok(Outcome::TokenForgotten),
