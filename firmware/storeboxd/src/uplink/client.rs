@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full, Limited};
@@ -190,9 +190,34 @@ async fn speak(
     drop(sender);
     driving.abort();
     let text = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let retry_after =
-        text(header::RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
-    let time =
-        text(header::DATE).and_then(|date| httpdate::parse_http_date(date).ok()).and_then(|time| seen.believes(time));
-    Ok(Answer { status: parts.status, body, retry_after, time })
+    let date = text(header::DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+    let retry_after = text(header::RETRY_AFTER).and_then(|asked| wait(asked, date));
+    Ok(Answer { status: parts.status, body, retry_after, time: date.and_then(|date| seen.believes(date)) })
+}
+
+/// How long `Retry-After` asks to wait (RFC 9110, section 10.2.3): in seconds, or until a moment by the cloud's own clock.
+fn wait(asked: &str, date: Option<SystemTime>) -> Option<Duration> {
+    let asked = asked.trim();
+    match asked.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        // A moment that has passed means now.
+        Err(_) => Some(httpdate::parse_http_date(asked).ok()?.duration_since(date?).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b8_the_cloud_says_when_to_ask_again_in_seconds_or_by_a_moment_of_its_own_clock() {
+        let date = httpdate::parse_http_date("Sat, 21 Nov 2026 12:00:00 GMT").ok();
+        let later = "Sat, 21 Nov 2026 12:02:00 GMT";
+        assert_eq!(wait(" 120 ", None), Some(Duration::from_secs(120)));
+        assert_eq!(wait(later, date), Some(Duration::from_secs(120)));
+        assert_eq!(wait("Sat, 21 Nov 2026 11:59:00 GMT", date), Some(Duration::ZERO));
+        // The box's own clock may show anything.
+        assert_eq!(wait(later, None), None);
+        assert_eq!(wait("soon", date), None);
+    }
 }
