@@ -11,6 +11,7 @@
 )]
 
 mod boxes;
+mod document;
 mod enrolment;
 mod installed;
 mod reference;
