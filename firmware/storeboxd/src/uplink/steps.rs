@@ -72,7 +72,7 @@ impl Asking<'_> {
             Ok(question) => question,
             Err(done) => return done,
         };
-        let basic = BASE64_STANDARD.encode(format!("storebox:{}", claim.token()));
+        let basic = BASE64_STANDARD.encode(claim.user_and_password());
         match HeaderValue::from_str(&format!("Basic {basic}")) {
             Ok(value) => drop(question.headers.insert(header::AUTHORIZATION, value)),
             Err(error) => return Done::failed(Stage::Claim, error),
