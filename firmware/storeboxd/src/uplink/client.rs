@@ -79,12 +79,18 @@ pub struct Answer {
 pub struct NoAnswer {
     /// How far the way goes.
     pub stage: Stage,
+    /// Whether it ends at the proxy.
+    pub is_of_proxy: bool,
     why: String,
 }
 
 impl NoAnswer {
     fn at(stage: Stage, why: impl fmt::Display) -> Self {
-        Self { stage, why: why.to_string() }
+        Self { stage, is_of_proxy: false, why: why.to_string() }
+    }
+
+    fn of_proxy(proxy: &str, why: impl fmt::Display) -> Self {
+        Self { is_of_proxy: true, ..Self::at(Stage::Tls, format!("the proxy {proxy}: {why}")) }
     }
 }
 
@@ -135,7 +141,7 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, NoAnswer> {
         });
         match connecting.await {
             Ok(stream) => return Ok(stream),
-            Err(NoAnswer { stage, why }) => last = NoAnswer { stage, why: format!("{address}: {why}") },
+            Err(error) => last = NoAnswer { why: format!("{address}: {error}"), ..error },
         }
     }
     Err(last)
@@ -143,16 +149,17 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, NoAnswer> {
 
 /// A connection to the cloud through a proxy (RFC 9110, section 9.3.6).
 async fn tunnel(proxy: &str, url: &CloudUrl) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, NoAnswer> {
-    let no_tunnel = |error: &dyn fmt::Display| NoAnswer::at(Stage::Tls, format!("the proxy {proxy}: {error}"));
+    let no_tunnel = |error: &dyn fmt::Display| NoAnswer::of_proxy(proxy, error);
     let (host, port) = proxy.rsplit_once(':').ok_or_else(|| no_tunnel(&"it has no port"))?;
     let port = port.parse().map_err(|_| no_tunnel(&"its port is no number"))?;
-    let stream = connect(host, port).await?;
+    let stream = connect(host, port).await.map_err(|error| no_tunnel(&error))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| no_tunnel(&error))?;
     tokio::spawn(connection.with_upgrades());
     let to = format!("{}:{}", url.host(), url.port());
     let request = Request::connect(&to).header(header::HOST, &to).body(Empty::<Bytes>::new());
-    let answer = sender.send_request(request.map_err(|error| no_tunnel(&error))?).await;
-    let answer = answer.map_err(|error| no_tunnel(&error))?;
+    let answer = sender.send_request(request.map_err(|error| no_tunnel(&error))?);
+    let answer = tokio::time::timeout(Duration::from_secs(CLOUD_CONNECT_S), answer).await;
+    let answer = answer.map_err(|_| no_tunnel(&"it does not answer in time"))?.map_err(|error| no_tunnel(&error))?;
     if answer.status() != StatusCode::OK {
         return Err(no_tunnel(&format_args!("it answers {}", answer.status())));
     }

@@ -51,7 +51,8 @@ impl Done {
 
 impl From<NoAnswer> for Done {
     fn from(error: NoAnswer) -> Self {
-        Self::failed(error.stage, error)
+        let outcome = if error.is_of_proxy { Outcome::NoProxy } else { Outcome::Failed(error.stage) };
+        Self { outcome, time: None, why: error.to_string() }
     }
 }
 
