@@ -14,5 +14,7 @@ mod boxes;
 mod document;
 mod enrolment;
 mod installed;
+mod peer;
 mod reference;
+mod strangers;
 mod wire;
