@@ -58,6 +58,7 @@ have() {
     mtools) command -v mcopy >/dev/null ;;
     python3-venv) python_with_venv >/dev/null ;;
     zbar-tools) command -v zbarimg >/dev/null ;;
+    tinyproxy-bin) command -v tinyproxy >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
