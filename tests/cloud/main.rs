@@ -15,6 +15,7 @@ mod document;
 mod enrolment;
 mod installed;
 mod peer;
+mod problems;
 mod proxy;
 mod reference;
 mod strangers;
