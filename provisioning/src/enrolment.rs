@@ -115,6 +115,8 @@ pub enum Outcome {
     Refused(Problem, Option<Duration>),
     /// It did not work.
     Failed(Stage),
+    /// The proxy on the way does not let the box through.
+    NoProxy,
 }
 
 /// How far the way to the cloud goes, in the order in which an installer looks for what is wrong.
@@ -178,6 +180,8 @@ pub struct Enrolment {
 pub enum Trouble {
     /// The way to the cloud ends here.
     Failed(Stage),
+    /// It ends at the proxy.
+    Proxy,
     /// The cloud refuses.
     Refused(Problem),
     /// Somebody has yet to decide.
@@ -276,6 +280,7 @@ impl Enrolment {
             }
             Outcome::Later(wait) => (asked(wait), Some(Trouble::Waiting)),
             Outcome::Failed(stage) => (later, Some(Trouble::Failed(stage))),
+            Outcome::NoProxy => (later, Some(Trouble::Proxy)),
             Outcome::Refused(problem, wait) => {
                 let retry = match problem.conduct() {
                     Conduct::AskAgain => asked(wait),

@@ -44,7 +44,13 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// Bytes on a line of a request's base64, which is 76 characters then (RFC 2045, section 6.8).
+const LINE: usize = 57;
+
 /// A request for a certificate of this key, as a body. Its subject is the box's name.
+///
+/// It has lines, as RFC 7030 took them from mail: a server that decodes with OpenSSL finds nothing in a text that does not
+/// end its line, and every server that follows RFC 8951 passes over the ends.
 ///
 /// # Errors
 /// [`Malformed`] if the key cannot sign.
@@ -54,7 +60,7 @@ pub fn request(key: &KeyPair) -> Result<String, Malformed> {
     let id = BoxId::of_key(&key.subject_public_key_info());
     params.distinguished_name.push(DnType::CommonName, id.to_string());
     let request = params.serialize_request(key).map_err(|_| Malformed::Request)?;
-    Ok(BASE64.encode(request.der()))
+    Ok(request.der().chunks(LINE).map(|bytes| BASE64.encode(bytes) + "\r\n").collect())
 }
 
 /// The bytes in a body, which is base64 with whatever line breaks.

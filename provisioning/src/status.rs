@@ -28,6 +28,8 @@ pub struct Report<'r> {
     pub host_name: &'r str,
     /// Its addresses, as text.
     pub addresses: &'r [String],
+    /// The proxy on the way to the cloud, if there is one.
+    pub proxy: Option<&'r str>,
     /// What is wrong with the installer's file; nothing if it was taken.
     pub faults: &'r [Fault],
     /// The installer's static address reached nobody, so the box goes without.
@@ -142,6 +144,9 @@ impl Report<'_> {
         if let Some(cloud) = &kept.cloud {
             page.pair("Cloud", cloud.url.as_str());
         }
+        if let Some(proxy) = self.proxy {
+            page.pair("Proxy", proxy);
+        }
         if let Some(registration) = &kept.registration {
             page.pair("Store", registration.store_name.as_str());
             page.pair("Register", registration.register.as_str());
@@ -194,7 +199,10 @@ impl Report<'_> {
     fn broken(&self) -> Option<Stage> {
         match self.enrolment.trouble() {
             Some(Trouble::Failed(stage)) => Some(stage),
-            Some(Trouble::Refused(_)) if self.enrolment.reached() < Some(Stage::Claim) => Some(Stage::Claim),
+            Some(Trouble::Proxy) => Some(Stage::Tls),
+            Some(Trouble::Refused(_) | Trouble::Waiting) if self.enrolment.reached() < Some(Stage::Claim) => {
+                Some(Stage::Claim)
+            }
             Some(Trouble::Refused(_) | Trouble::Waiting) => Some(Stage::Registered),
             None => None,
         }
@@ -206,6 +214,11 @@ impl Report<'_> {
             Some(Trouble::Refused(problem)) => (problem.title(), problem.advice()),
             Some(Trouble::Waiting) => ("Somebody has yet to let this box in.", "Approve it in the cloud."),
             Some(Trouble::Failed(stage)) => ("", stage.advice()),
+            Some(Trouble::Proxy) => (
+                "The proxy on the way to the cloud does not let the box through.",
+                "See whether the proxy in storebox.toml, [network] proxy, is spelt right and is on, and whether it \
+                 allows connections (CONNECT) to the address under [cloud].",
+            ),
             None if !self.faults.is_empty() => ("", "Mend storebox.toml as said above, and start the box again."),
             None if self.enrolment.reached() == Some(Stage::Registered) => ("All is well.", "There is nothing to do."),
             None if !is_claimed => ("The box belongs to no store yet. It sells all the same.", Stage::Claim.advice()),

@@ -4,6 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use serde_json::Value;
+use storebox_core::record::decode;
+use storebox_provisioning::enrolment::Kept;
 use storebox_tests::{BoxConfig, Folder, RunningBox, Terminal};
 
 /// How long a box may take for what a person would wait for.
@@ -77,6 +79,11 @@ impl Installed {
             tokio::time::sleep(LOOK_AGAIN).await;
             waited += LOOK_AGAIN;
         }
+    }
+
+    /// What it has kept of its cloud.
+    pub fn kept(&self) -> Kept {
+        decode(&fs::read(self.running.state("cloud/enrolment")).unwrap()).unwrap()
     }
 
     /// A till, paired.

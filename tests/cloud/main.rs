@@ -15,10 +15,15 @@
 mod alerts;
 mod boxes;
 mod cluster;
+mod document;
 mod enrolment;
 mod installed;
 mod instances;
+mod libest;
 mod pages;
+mod peer;
+mod problems;
+mod proxy;
 mod receivers;
 mod reference;
 mod stranger;

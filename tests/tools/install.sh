@@ -4,6 +4,13 @@
 
 CARGO_DENY_VERSION=0.20.2
 SCHEMATHESIS_VERSION=4.32.5
+LIBEST_VERSION=3.2.0+ds-1.1
+# The release of Debian that has it, and the SHA-256 of its packages by architecture: the library, then the programs.
+LIBEST_SUITE=trixie
+declare -A LIBEST_SHA256=(
+  [amd64]="bd9200c1d7b48fb2f85dd5072ac3085e7a8bed31281e0e84e8276f8e91ccf82b c987beae066cebdd8ed1525c5718a79dd273879da510de48b7f84eff7a596900"
+  [arm64]="d96dc09f10d405c5d3ac16c2f02925aec0f56fd42aa1fbb33e5c688d25a93e4e 00dc69559db0ddd44a793c596bcb91fad6e1cf21bcc63792c2636c9922497b7b"
+)
 
 TOOLS=${STOREBOX_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/storebox-tools}
 
@@ -54,6 +61,7 @@ have() {
     mtools) command -v mcopy >/dev/null ;;
     python3-venv) python_with_venv >/dev/null ;;
     zbar-tools) command -v zbarimg >/dev/null ;;
+    tinyproxy-bin) command -v tinyproxy >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -145,4 +153,52 @@ schemathesis_install() {
   "$python" -m venv "$home" || cannot "$python could not make a virtual environment" || return
   "$home/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r tests/tools/schemathesis.txt \
     || cannot "pip could not install schemathesis $SCHEMATHESIS_VERSION"
+}
+
+# Exports STOREBOX_LIBEST, the folder of Cisco's EST server: bin/estserver and lib/. Its packages ask for no more than
+# older releases of Debian have, so they are unpacked and not installed.
+tool_libest() {
+  local home=$TOOLS/libest-$LIBEST_VERSION
+  alone libest_install "$home" || return
+  export STOREBOX_LIBEST=$home
+}
+
+libest_install() {
+  local home=$1 architecture pins unpacked
+  [ ! -x "$home/bin/estserver" ] || return 0
+  command -v apt-get >/dev/null || cannot "libest is taken from Debian's archive, and there is no apt-get" || return
+  architecture=$(dpkg --print-architecture)
+  pins=${LIBEST_SHA256[$architecture]:-}
+  [ -n "$pins" ] || cannot "no package of libest is known for $architecture" || return
+  unpacked=$(mktemp -d "$TOOLS/libest.XXXXXX")
+  if libest_fetch "$unpacked" "$pins" && libest_unpack "$unpacked"; then
+    rm -rf "$home"
+    mv "$unpacked/home" "$home"
+  fi
+  rm -rf "$unpacked"
+  [ -x "$home/bin/estserver" ] || cannot "libest $LIBEST_VERSION could not be fetched from Debian's $LIBEST_SUITE"
+}
+
+# Downloads the packages into a folder, from the mirror this machine's apt uses, with lists of the folder's own.
+libest_fetch() {
+  local folder=$1 library program mirror apt
+  read -r library program <<<"$2"
+  # shellcheck disable=SC2016 # Names of apt's own.
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
+  [ -n "$mirror" ] || cannot "this machine's apt names no mirror of Debian" || return
+  mkdir -p "$folder/lists/partial" "$folder/archives/partial" "$folder/parts"
+  printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$mirror" "$LIBEST_SUITE" >"$folder/sources"
+  apt=(apt-get -q -o "Dir::Etc::SourceList=$folder/sources" -o "Dir::Etc::SourceParts=$folder/parts"
+    -o "Dir::State::Lists=$folder/lists" -o "Dir::Cache=$folder" -o APT::Sandbox::User=)
+  "${apt[@]}" update && (cd "$folder" && "${apt[@]}" download "libest3=$LIBEST_VERSION" "libest-utils=$LIBEST_VERSION") || return
+  printf '%s  %s\n' "$library" "$(echo "$folder"/libest3_*.deb)" "$program" "$(echo "$folder"/libest-utils_*.deb)" | sha256sum --check --quiet
+}
+
+libest_unpack() {
+  local folder=$1 package
+  mkdir -p "$folder/home/lib" "$folder/home/bin"
+  for package in "$folder"/*.deb; do
+    dpkg-deb --extract "$package" "$folder/root" || return
+  done
+  mv "$folder"/root/usr/lib/*/libest.so.* "$folder/home/lib/" && mv "$folder/root/usr/bin/estserver" "$folder/home/bin/"
 }

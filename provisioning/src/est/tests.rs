@@ -28,7 +28,9 @@ fn authority(name: &str, above: Option<&Issuer<'static, KeyPair>>) -> (Vec<u8>, 
 #[test]
 fn u11_a_request_names_the_box_by_its_key() {
     let key = key();
-    let der = bytes(request(&key).unwrap().as_bytes()).unwrap();
+    let body = request(&key).unwrap();
+    assert!(body.lines().count() > 2 && body.lines().all(|line| line.len() <= 76) && body.ends_with("\r\n"), "{body}");
+    let der = bytes(body.as_bytes()).unwrap();
     let (rest, request) = X509CertificationRequest::from_der(&der).unwrap();
     let info = &request.certification_request_info;
     assert!(rest.is_empty());

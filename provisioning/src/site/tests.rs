@@ -35,6 +35,13 @@ fn b8_b9_an_installers_file_says_where_the_cloud_is_who_vouches_and_which_addres
 }
 
 #[test]
+fn u11_a_token_is_a_password_and_may_bring_a_user() {
+    let sent = |token| Claim::new(token, Intent::New).unwrap().user_and_password();
+    assert_eq!(sent("7Q2M-XK4D"), "storebox:7Q2M-XK4D");
+    assert_eq!(sent("till-7:se:cret"), "till-7:se:cret");
+}
+
+#[test]
 fn b8_a_token_is_taken_out_once_and_all_else_stays() {
     for written in [whole(), whole().replace("\"7Q2M-XK4D\"", "'''7Q2M-XK4D'''   # from the letter")] {
         let without = without_token(written.as_bytes()).unwrap();

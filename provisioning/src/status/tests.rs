@@ -24,6 +24,7 @@ fn text(enrolment: &Enrolment, reached: Option<Stage>, faults: &[Fault]) -> Stri
         release: "0.1.0",
         host_name: "storebox.local",
         addresses: &addresses,
+        proxy: Some("192.168.7.5:3128"),
         faults,
         address_failed: false,
         reached,
@@ -44,6 +45,16 @@ fn b8_any_editor_shows_it_and_no_secret_is_in_it() {
         let unbroken = text.replace("\r\n", " ");
         assert!(unbroken.contains(problem.title()) && unbroken.contains(problem.advice()), "{problem:?}: {text}");
     }
+}
+
+#[test]
+fn b8_a_proxy_that_lets_nobody_through_is_named() {
+    let mut enrolment = claimed();
+    enrolment.done(NOW, Step::MakeKey, Outcome::KeyMade(BoxId::new([0xab; 32])), 0);
+    enrolment.done(NOW, Step::FetchAuthorities, Outcome::NoProxy, 0);
+    let text = text(&enrolment, Some(Stage::Time), &[]);
+    let shown = ["  Proxy      192.168.7.5:3128", "[!!] The cloud answers", "The proxy on the way", "[network] proxy"];
+    assert!(shown.iter().all(|words| text.contains(words)), "{text}");
 }
 
 #[test]
@@ -75,6 +86,7 @@ fn b9_an_address_that_was_given_up_is_said_before_the_way() {
         release: "0.1.0",
         host_name: "storebox.local",
         addresses: &[],
+        proxy: None,
         faults: &[],
         address_failed: true,
         reached: Some(Stage::Link),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full, Limited};
@@ -79,12 +79,18 @@ pub struct Answer {
 pub struct NoAnswer {
     /// How far the way goes.
     pub stage: Stage,
+    /// Whether it ends at the proxy.
+    pub is_of_proxy: bool,
     why: String,
 }
 
 impl NoAnswer {
     fn at(stage: Stage, why: impl fmt::Display) -> Self {
-        Self { stage, why: why.to_string() }
+        Self { stage, is_of_proxy: false, why: why.to_string() }
+    }
+
+    fn of_proxy(proxy: &str, why: impl fmt::Display) -> Self {
+        Self { is_of_proxy: true, ..Self::at(Stage::Tls, format!("the proxy {proxy}: {why}")) }
     }
 }
 
@@ -135,7 +141,7 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, NoAnswer> {
         });
         match connecting.await {
             Ok(stream) => return Ok(stream),
-            Err(NoAnswer { stage, why }) => last = NoAnswer { stage, why: format!("{address}: {why}") },
+            Err(error) => last = NoAnswer { why: format!("{address}: {error}"), ..error },
         }
     }
     Err(last)
@@ -143,16 +149,17 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, NoAnswer> {
 
 /// A connection to the cloud through a proxy (RFC 9110, section 9.3.6).
 async fn tunnel(proxy: &str, url: &CloudUrl) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, NoAnswer> {
-    let no_tunnel = |error: &dyn fmt::Display| NoAnswer::at(Stage::Tls, format!("the proxy {proxy}: {error}"));
+    let no_tunnel = |error: &dyn fmt::Display| NoAnswer::of_proxy(proxy, error);
     let (host, port) = proxy.rsplit_once(':').ok_or_else(|| no_tunnel(&"it has no port"))?;
     let port = port.parse().map_err(|_| no_tunnel(&"its port is no number"))?;
-    let stream = connect(host, port).await?;
+    let stream = connect(host, port).await.map_err(|error| no_tunnel(&error))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| no_tunnel(&error))?;
     tokio::spawn(connection.with_upgrades());
     let to = format!("{}:{}", url.host(), url.port());
     let request = Request::connect(&to).header(header::HOST, &to).body(Empty::<Bytes>::new());
-    let answer = sender.send_request(request.map_err(|error| no_tunnel(&error))?).await;
-    let answer = answer.map_err(|error| no_tunnel(&error))?;
+    let answer = sender.send_request(request.map_err(|error| no_tunnel(&error))?);
+    let answer = tokio::time::timeout(Duration::from_secs(CLOUD_CONNECT_S), answer).await;
+    let answer = answer.map_err(|_| no_tunnel(&"it does not answer in time"))?.map_err(|error| no_tunnel(&error))?;
     if answer.status() != StatusCode::OK {
         return Err(no_tunnel(&format_args!("it answers {}", answer.status())));
     }
@@ -190,9 +197,34 @@ async fn speak(
     drop(sender);
     driving.abort();
     let text = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let retry_after =
-        text(header::RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
-    let time =
-        text(header::DATE).and_then(|date| httpdate::parse_http_date(date).ok()).and_then(|time| seen.believes(time));
-    Ok(Answer { status: parts.status, body, retry_after, time })
+    let date = text(header::DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+    let retry_after = text(header::RETRY_AFTER).and_then(|asked| wait(asked, date));
+    Ok(Answer { status: parts.status, body, retry_after, time: date.and_then(|date| seen.believes(date)) })
+}
+
+/// How long `Retry-After` asks to wait (RFC 9110, section 10.2.3): in seconds, or until a moment by the cloud's own clock.
+fn wait(asked: &str, date: Option<SystemTime>) -> Option<Duration> {
+    let asked = asked.trim();
+    match asked.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        // A moment that has passed means now.
+        Err(_) => Some(httpdate::parse_http_date(asked).ok()?.duration_since(date?).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b8_the_cloud_says_when_to_ask_again_in_seconds_or_by_a_moment_of_its_own_clock() {
+        let date = httpdate::parse_http_date("Sat, 21 Nov 2026 12:00:00 GMT").ok();
+        let later = "Sat, 21 Nov 2026 12:02:00 GMT";
+        assert_eq!(wait(" 120 ", None), Some(Duration::from_secs(120)));
+        assert_eq!(wait(later, date), Some(Duration::from_secs(120)));
+        assert_eq!(wait("Sat, 21 Nov 2026 11:59:00 GMT", date), Some(Duration::ZERO));
+        // The box's own clock may show anything.
+        assert_eq!(wait(later, None), None);
+        assert_eq!(wait("soon", date), None);
+    }
 }

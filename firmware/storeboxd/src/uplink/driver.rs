@@ -247,10 +247,10 @@ impl Driver {
         self.hear(&outcome, time).await;
         match &mut outcome {
             // The cable is looked at first, as an installer would.
-            Outcome::Failed(stage @ (Stage::Names | Stage::Tls)) if !self.is_on_this_machine() => {
+            Outcome::Failed(Stage::Names | Stage::Tls) | Outcome::NoProxy if !self.is_on_this_machine() => {
                 match machine::network() {
-                    None => *stage = Stage::Link,
-                    Some(Stage::Link) => *stage = Stage::Address,
+                    None => outcome = Outcome::Failed(Stage::Link),
+                    Some(Stage::Link) => outcome = Outcome::Failed(Stage::Address),
                     Some(_) => {}
                 }
             }
@@ -410,7 +410,8 @@ impl Driver {
 
     /// Notes when the cloud answered, and what its clock shows.
     async fn hear(&mut self, outcome: &Outcome, time: Option<Timestamp>) {
-        let asked_somebody = !matches!(outcome, Outcome::KeyMade(_) | Outcome::TokenForgotten | Outcome::Failed(_));
+        let asked_somebody =
+            !matches!(outcome, Outcome::KeyMade(_) | Outcome::TokenForgotten | Outcome::Failed(_) | Outcome::NoProxy);
         if asked_somebody {
             self.answered_at = Some(self.wall());
         }
@@ -477,6 +478,7 @@ impl Driver {
             release: env!("CARGO_PKG_VERSION"),
             host_name: &host_name,
             addresses: &addresses,
+            proxy: self.site.proxy.as_ref().map(Name::as_str),
             faults: &self.faults,
             address_failed: self.network.as_ref().is_some_and(Network::has_failed),
             reached: self.reached(),

@@ -51,7 +51,8 @@ impl Done {
 
 impl From<NoAnswer> for Done {
     fn from(error: NoAnswer) -> Self {
-        Self::failed(error.stage, error)
+        let outcome = if error.is_of_proxy { Outcome::NoProxy } else { Outcome::Failed(error.stage) };
+        Self { outcome, time: None, why: error.to_string() }
     }
 }
 
@@ -72,7 +73,7 @@ impl Asking<'_> {
             Ok(question) => question,
             Err(done) => return done,
         };
-        let basic = BASE64_STANDARD.encode(format!("storebox:{}", claim.token()));
+        let basic = BASE64_STANDARD.encode(claim.user_and_password());
         match HeaderValue::from_str(&format!("Basic {basic}")) {
             Ok(value) => drop(question.headers.insert(header::AUTHORIZATION, value)),
             Err(error) => return Done::failed(Stage::Claim, error),
