@@ -130,6 +130,7 @@ pub(crate) mod scratch {
 
     use std::fs;
     use std::path::{Path, PathBuf};
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::Root;
 
@@ -137,9 +138,12 @@ pub(crate) mod scratch {
     pub(crate) struct Scratch(PathBuf);
 
     impl Scratch {
-        /// An empty one; `test` tells it from those of other tests.
+        /// An empty one of its own, which `test` describes.
         pub(crate) fn new(test: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("storebox-helper-{}-{test}", std::process::id()));
+            static COUNT: AtomicU32 = AtomicU32::new(0);
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("storebox-helper-{}-{test}-{number}", std::process::id());
+            let folder = std::env::temp_dir().join(name);
             let _left = fs::remove_dir_all(&folder);
             fs::create_dir_all(&folder).unwrap();
             Self(folder)
