@@ -111,8 +111,15 @@ impl Driver {
         }
     }
 
-    /// Runs until `stopping` becomes true.
-    pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+    /// Runs until `stopping` becomes true, whatever it is doing then: it goes on at the next start as after a loss of power.
+    pub async fn run(self, mut stopping: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.drive() => {}
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+        }
+    }
+
+    async fn drive(mut self) {
         let mut first = true;
         loop {
             if first || self.place.as_ref().is_some_and(Place::may_change) {
@@ -127,23 +134,14 @@ impl Driver {
             self.tell().await;
             let pause = match self.enrolment.next(self.now()) {
                 Next::Do(step) => {
-                    tokio::select! {
-                        () = self.take(step) => {}
-                        _ = stopping.wait_for(|stopping| *stopping) => return,
-                    }
+                    self.take(step).await;
                     continue;
                 }
                 Next::Wait(wait) => wait.min(LOOK),
                 Next::Nothing => LOOK,
             };
-            tokio::select! {
-                () = self.heartbeat_if_due() => {}
-                _ = stopping.wait_for(|stopping| *stopping) => return,
-            }
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                _ = stopping.wait_for(|stopping| *stopping) => return,
-            }
+            self.heartbeat_if_due().await;
+            tokio::time::sleep(pause).await;
         }
     }
 
