@@ -124,6 +124,22 @@ async fn b8_a_broken_file_is_named_with_its_lines_and_the_box_goes_on_as_before(
     till.post("/pos/orders", sample::two_coffees()).await.must_be(201);
 }
 
+/// What is absent stays as it was: somebody may have tidied the card up.
+#[tokio::test(flavor = "multi_thread")]
+async fn b8_a_file_that_is_gone_changes_nothing() {
+    let cloud = Reference::start_on(Kind::Embedded);
+    let file = format!("{}\n[store]\ntimezone = \"Asia/Jakarta\"\n", site(&cloud, json!({})));
+    let mut installed = Installed::start(&file).await;
+    installed.is_registered().await;
+    installed.remove_site();
+    installed.running.restart().await;
+    installed.logs("registered for Store", 2).await;
+    let mut owner = installed.running.owner_at(&installed.till().await).await;
+    let config = owner.get("/api/local/config").await.expect(200);
+    let zone = config["options"].as_array().unwrap().iter().find(|one| one["key"] == "store.timezone").unwrap();
+    assert_eq!((&zone["value"], &zone["saidBy"]), (&json!("Asia/Jakarta"), &json!("installer")), "{config}");
+}
+
 /// A box that was stolen, or sold: it gets nothing from the cloud, and the store it stands in sells on.
 #[tokio::test(flavor = "multi_thread")]
 async fn u11_l1_a_revoked_box_sells_on_and_comes_back_when_it_is_restored() {

@@ -47,6 +47,11 @@ impl Installed {
         fs::rename(card.join("new"), card.join("storebox.toml")).unwrap();
     }
 
+    /// Takes the installer's file away.
+    pub fn remove_site(&self) {
+        fs::remove_file(self.folder.path().join("card/storebox.toml")).unwrap();
+    }
+
     /// Waits until `STATUS.TXT` says this, however its lines are broken; gives it.
     pub async fn says(&self, what: &str) -> String {
         self.wait(what, || {

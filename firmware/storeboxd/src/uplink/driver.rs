@@ -22,11 +22,11 @@ use storebox_provisioning::status::Report;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
+use super::View;
 use super::machine;
 use super::network::Network;
 use super::site::Place;
 use super::steps::{Asking, Done};
-use super::{Uplink, View};
 use crate::config::Source;
 use crate::entropy;
 use crate::files;
@@ -50,7 +50,6 @@ const CLOCK_TOLERANCE_MS: u64 = 2_000;
 /// Keeps the box in touch with its cloud.
 pub struct Driver {
     api: Arc<Api>,
-    uplink: Arc<Uplink>,
     place: Option<Place>,
     folder: PathBuf,
     key_file: PathBuf,
@@ -88,11 +87,9 @@ impl Driver {
         let kept = kept(&folder.join(KEPT), key.as_ref());
         let last = files::read(&folder.join(LAST_SITE)).ok().flatten();
         let site = last.and_then(|text| Site::read(text.as_bytes()).ok()).unwrap_or_default();
-        let uplink = Arc::clone(&api.uplink);
         let network = matches!(place, Some(Place::Card(_))).then(|| Network::load(&folder));
         Self {
             api,
-            uplink,
             place,
             folder,
             key_file,
@@ -169,7 +166,11 @@ impl Driver {
         let Some(place) = self.place.clone() else { return };
         let bytes = match spawn_blocking(move || place.read()).await {
             Ok(Ok(Some(bytes))) => bytes,
-            Ok(Ok(None)) => Vec::new(),
+            // What is absent stays as it was. The same file again would be news.
+            Ok(Ok(None)) => {
+                self.seen = None;
+                return self.faults.clear();
+            }
             Ok(Err(error)) if error.is_no_place() => {
                 self.place = None;
                 return;
@@ -186,7 +187,7 @@ impl Driver {
         match Site::read(&bytes) {
             Ok(site) => {
                 self.faults.clear();
-                self.take_site(site, &bytes).await;
+                self.take_site(site).await;
             }
             Err(faults) => {
                 for fault in &faults {
@@ -197,7 +198,7 @@ impl Driver {
         }
     }
 
-    async fn take_site(&mut self, site: Site, bytes: &[u8]) {
+    async fn take_site(&mut self, site: Site) {
         if let Some(cloud) = site.cloud.clone()
             && self.enrolment.claim(cloud.clone(), site.claim.clone())
         {
@@ -210,11 +211,11 @@ impl Driver {
         let said = [("store.name", &site.name), ("store.timezone", &site.timezone)];
         let said = said.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?.as_str().into())));
         self.take_over(Source::Installer, said.collect()).await;
-        let text = site::without_token(bytes).or_else(|| String::from_utf8(bytes.to_vec()).ok()).unwrap_or_default();
+        self.site = Site { claim: None, ..site };
+        let text = self.site.write();
         if let Err(error) = files::write(&self.folder.join(LAST_SITE), text.as_bytes(), files::PRIVATE) {
             log::error!("the installer's file cannot be kept: {error}");
         }
-        self.site = Site { claim: None, ..site };
     }
 
     async fn take_over(&self, source: Source, said: Vec<(&str, toml::Value)>) {
@@ -483,7 +484,7 @@ impl Driver {
             enrolment: &self.enrolment,
         };
         let kept = self.enrolment.kept();
-        self.uplink.tell(View {
+        self.api.uplink.tell(View {
             cloud: kept.cloud.as_ref().map(|cloud| cloud.url.clone()),
             id: kept.id,
             store: kept.registration.as_ref().map(|registration| registration.store_name.clone()),
