@@ -1,8 +1,8 @@
 //! The reference cloud: with curl and OpenSSL, which know nothing of us, and with the real box.
 //!
-//! `STOREBOX_CLOUD` names its program, `STOREBOX_BIN` the box's, and `STOREBOX_POSTGRES` the folder of PostgreSQL's;
-//! `tests/run cloud` sets them. The rows of the requirements that a test proves stand at
-//! the beginning of its name.
+//! `STOREBOX_CLOUD` names its program, `STOREBOX_BIN` the box's, `STOREBOX_POSTGRES` the folder of PostgreSQL's,
+//! `STOREBOX_LIBEST` that of Cisco's EST server, `SCHEMATHESIS` the command; `tests/run cloud` sets them. The rows of the
+//! requirements that a test proves stand at the beginning of its name.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,9 +1,8 @@
 //! The images as machines and whoever takes them apart see them: started in emulators, cut off, damaged, hung, scanned.
 //!
-//! `STOREBOX_IMAGE` names the built command `image`, `STOREBOX_IMAGES` the folder with the built images of the boards;
-//! `STOREBOX_CLOUD` the reference cloud;
-//! `tests/run image` sets them. The rows of the requirements that a test proves stand at the beginning of its name or
-//! in its comment.
+//! `STOREBOX_IMAGE` names the built command `image`, `STOREBOX_IMAGES` the folder with the built images of the boards,
+//! `STOREBOX_CLOUD` the reference cloud; `tests/run image` sets them. The rows of the requirements that a test proves stand
+//! at the beginning of its name or in its comment.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

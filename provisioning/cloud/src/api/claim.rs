@@ -8,7 +8,7 @@ use storebox_core::id::{Randomness, StoreId};
 use storebox_core::text::{Name, Note};
 use storebox_core::time::Timestamp;
 use storebox_provisioning::registration::Problem;
-use storebox_provisioning::site::Intent;
+use storebox_provisioning::site::{self, Intent, Site};
 
 use super::answer::Refusal;
 use super::boxes::digest;
@@ -107,7 +107,7 @@ pub(super) async fn make(cloud: &Cloud, wish: &NewClaim) -> Result<ClaimBody, Re
     if !made.await? {
         return Err(Refusal::NotFound);
     }
-    let site = site(cloud, &token, wish.intent);
+    let site = site(cloud, &token, wish.intent)?;
     Ok(ClaimBody { token, store_id: store, expires, site })
 }
 
@@ -123,17 +123,11 @@ pub(super) fn check(cloud: &Cloud, alerts: &Alerts) -> Result<(), Refusal> {
 }
 
 /// The installer's file for a claim.
-pub(super) fn site(cloud: &Cloud, token: &str, intent: Intent) -> String {
-    let (url, pin) = (&cloud.terms.sync_url, cloud.authority.pin());
-    let intent = word(intent);
-    format!("[cloud]\nurl = \"{url}\"\npin = \"{pin}\"\n\n[claim]\ntoken = \"{token}\"\nintent = \"{intent}\"\n")
-}
-
-/// An intent, as the installer's file has it.
-pub(super) const fn word(intent: Intent) -> &'static str {
-    match intent {
-        Intent::New => "new",
-        Intent::Replace => "replace",
-        Intent::Reset => "reset",
-    }
+///
+/// # Errors
+/// [`Refusal::Invalid`] if the token is none.
+pub(super) fn site(cloud: &Cloud, token: &str, intent: Intent) -> Result<String, Refusal> {
+    let claim = site::Claim::new(token, intent).map_err(|error| Refusal::Invalid(error.to_string().into()))?;
+    let whom = site::Cloud { url: cloud.terms.sync_url.clone(), pins: vec![cloud.authority.pin()] };
+    Ok(Site { cloud: Some(whom), claim: Some(claim), ..Site::default() }.write())
 }

@@ -300,7 +300,7 @@ async fn make_claim(
     let made = claim::make(&cloud, &wish).await?;
     let store = cloud.database.look(|rows| rows.store(made.store_id)).await?;
     let name = store.map_or_else(|| Name::cut("the store"), |store| store.name);
-    let page = view::claimed(&made, name.as_str(), claim::word(wish.intent), &session.form_token());
+    let page = view::claimed(&made, name.as_str(), wish.intent.as_str(), &session.form_token());
     Ok(answer(StatusCode::OK, page))
 }
 
@@ -336,5 +336,5 @@ async fn claim_file(
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
-    Ok((headers, claim::site(&cloud, &token, intent)).into_response())
+    Ok((headers, claim::site(&cloud, &token, intent)?).into_response())
 }
